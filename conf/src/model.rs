@@ -1,0 +1,54 @@
+//! The configuration language as plain types: what a file may say, nothing else.
+//!
+//! Doc comments here become the reference page and the JSON Schema, so they are written for
+//! operators. Positions live in the tree the types were read from, never in the types.
+
+mod certificate;
+mod listener;
+mod process;
+mod route;
+mod upstream;
+
+pub use certificate::{Certificate, Secret};
+pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
+pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
+pub use route::{
+    ErrorPage, HeaderEdits, HeaderMatch, Match, QueryMatch, Redirect, RedirectScheme, Respond,
+    Rewrite, Route,
+};
+pub use upstream::{
+    Balance, DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream,
+    UpstreamProtocol, UpstreamTls,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::values::Network;
+
+/// Everything a proxy is told: the whole of one file, or of one folder of files.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Sockets that clients connect to.
+    pub listeners: Vec<Listener>,
+    /// Certificates that listeners present, chosen by the name a client asks for.
+    pub certificates: Vec<Certificate>,
+    /// Networks whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` fields are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Which request goes where. The most specific match wins, whatever the order in the file.
+    pub routes: Vec<Route>,
+    /// Groups of servers that requests are forwarded to.
+    pub upstreams: Vec<Upstream>,
+    /// Pages for answers that the proxy itself makes (refusals and failures), instead of
+    /// `application/problem+json`.
+    pub error_pages: Vec<ErrorPage>,
+    /// How host names of endpoints are looked up.
+    pub resolver: Resolver,
+    /// One line for each request.
+    pub access_log: AccessLog,
+    /// The local listener for health, metrics and state.
+    pub status: Status,
+    /// Settings of the process as a whole.
+    pub process: Process,
+}

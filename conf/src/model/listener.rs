@@ -1,0 +1,140 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::values::{Name, Size, SocketAddress, Time};
+
+/// A socket that clients connect to.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Unique among listeners; a label in metrics and logs.
+    pub name: Name,
+    /// Address and port, such as `0.0.0.0:8080` or `[::]:443`. `[::]` takes IPv4 as well.
+    pub address: SocketAddress,
+    /// Which HTTP versions are spoken.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Present: the listener speaks TLS only. Absent: plain text only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenerTls>,
+    /// Limits on connections, before there is a request.
+    #[serde(default)]
+    pub connections: ConnectionLimits,
+    /// Limits on each request.
+    #[serde(default)]
+    pub requests: RequestLimits,
+}
+
+/// HTTP versions of a listener.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/2: by ALPN over TLS, by the HTTP/2 preface on plain text.
+    #[default]
+    Auto,
+    /// HTTP/1.1 and HTTP/1.0 only.
+    Http1,
+    /// HTTP/2 only.
+    Http2,
+}
+
+/// TLS of a listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTls {
+    /// Names of entries of `certificates`. The client's SNI chooses among them by the names in
+    /// the certificates, wildcards included; the first is presented when none fits.
+    #[schemars(length(min = 1))]
+    pub certificates: Vec<Name>,
+    /// The oldest TLS version that is accepted.
+    #[serde(default)]
+    pub minimum: TlsVersion,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246) with ECDHE and AEAD suites only.
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// Limits on connections, before there is a request.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectionLimits {
+    /// Connections at one time. More are closed at once.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub total: u32,
+    /// Connections at one time from one address (IPv6: from one /64).
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub per_source: u32,
+    /// From accept to the end of the TLS handshake.
+    #[schemars(extend("x-min" = "10ms", "x-max" = "10m"))]
+    pub handshake: Time,
+    /// How long an idle connection is kept for a next request.
+    #[schemars(extend("x-min" = "10ms", "x-max" = "1d"))]
+    pub keep_alive: Time,
+    /// HTTP/2 streams at one time on one connection.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub http2_streams: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            total: 50_000,
+            per_source: 1_000,
+            handshake: Time::from_secs(10),
+            keep_alive: Time::from_secs(75),
+            http2_streams: 100,
+        }
+    }
+}
+
+/// Limits on each request.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestLimits {
+    /// From the first byte of a request to the end of its head (408 after it). On HTTP/2 also
+    /// from accept to the connection preface and the first request.
+    #[schemars(extend("x-min" = "10ms", "x-max" = "10m"))]
+    pub head_time: Time,
+    /// Request line and fields together (431 above it).
+    #[schemars(extend("x-min" = "256B", "x-max" = "1MiB"))]
+    pub head_size: Size,
+    /// The request target, in bytes (414 above it).
+    #[schemars(extend("x-min" = "64B", "x-max" = "64KiB"))]
+    pub target_size: Size,
+    /// Field lines of a head (431 above it).
+    #[schemars(range(min = 1, max = 256))]
+    pub fields: u32,
+    /// The body, declared or counted as it streams (413 above it).
+    #[schemars(extend("x-min" = "0B", "x-max" = "1PiB"))]
+    pub body_size: Size,
+    /// The longest wait for the next piece of a body (408 after it).
+    #[schemars(extend("x-min" = "10ms", "x-max" = "1h"))]
+    pub body_idle: Time,
+    /// The longest wait for a client to take a piece of an answer; the connection is closed
+    /// after it.
+    #[schemars(extend("x-min" = "10ms", "x-max" = "1h"))]
+    pub answer_idle: Time,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            head_time: Time::from_secs(10),
+            head_size: Size::kib(32),
+            target_size: Size::kib(8),
+            fields: 100,
+            body_size: Size::mib(100),
+            body_idle: Time::from_secs(30),
+            answer_idle: Time::from_secs(60),
+        }
+    }
+}

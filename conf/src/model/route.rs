@@ -1,0 +1,213 @@
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::values::{FieldName, HostPattern, Method, Name, PathPattern, Size, Template, Time};
+
+/// Which requests are meant, and what becomes of them: exactly one of `upstream`, `redirect` and
+/// `respond`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Unique among routes; a label in metrics and logs.
+    pub name: Name,
+    /// Names of the listeners it belongs to; empty: all of them.
+    #[serde(default)]
+    pub listeners: Vec<Name>,
+    /// Which requests are meant.
+    #[serde(rename = "match", default)]
+    pub matches: Match,
+    /// Forward to this upstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Name>,
+    /// Answer with a redirect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Answer with a fixed response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond: Option<Respond>,
+    /// Changes to the path before it is forwarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
+    /// Changes to the fields of the request before it is forwarded.
+    #[serde(default)]
+    pub request_headers: HeaderEdits,
+    /// Changes to the fields of the answer before the client sees it.
+    #[serde(default)]
+    pub response_headers: HeaderEdits,
+    /// Instead of the upstream's `timeouts.request`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-min" = "1ms", "x-max" = "7d"))]
+    pub timeout: Option<Time>,
+    /// Instead of the listener's `requests.body_size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-min" = "0B", "x-max" = "1PiB"))]
+    pub body_size: Option<Size>,
+    /// Pages for this route, tried before those of the whole configuration.
+    #[serde(default)]
+    pub error_pages: Vec<ErrorPage>,
+}
+
+/// Which requests are meant. What is absent matches everything.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Match {
+    /// `shop.example.com`, or `*.example.com` for one or more labels in front. The port is not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostPattern>,
+    /// `/orders` and all below it; `=/orders` only itself; `/orders/{id}` one segment for each
+    /// name in braces, and nothing below it; `/files/{rest...}` the rest of the path.
+    pub path: PathPattern,
+    /// Methods; empty: all.
+    pub methods: Vec<Method>,
+    /// Fields that must be there, all of them.
+    pub headers: Vec<HeaderMatch>,
+    /// Query parameters that must be there, all of them.
+    pub query: Vec<QueryMatch>,
+}
+
+impl Default for Match {
+    fn default() -> Self {
+        Self {
+            host: None,
+            path: PathPattern::everything(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            query: Vec::new(),
+        }
+    }
+}
+
+/// A field that must be there.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderMatch {
+    /// Its name.
+    pub name: FieldName,
+    /// Its exact value; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// A query parameter that must be there, compared after percent-decoding.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryMatch {
+    /// Its name.
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+    /// Its exact value; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Changes to the path before it is forwarded: first `strip_prefix`, then `add_prefix`; or `path`
+/// alone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rewrite {
+    /// Removed from the front of the path, at a segment border.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<String>,
+    /// Put in front of the path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_prefix: Option<String>,
+    /// Instead of the path; may use the names of the route's own path in braces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Template>,
+}
+
+/// A redirect; parts that are absent stay as the client asked.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// The scheme to go to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<RedirectScheme>,
+    /// The host to go to, with a port if it needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Template>,
+    /// The path to go to. The query is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Template>,
+    /// 301, 302, 303, 307 or 308.
+    #[serde(default = "Redirect::permanent")]
+    pub status: u16,
+}
+
+impl Redirect {
+    /// 308: permanent, method and body kept.
+    pub const fn permanent() -> u16 {
+        308
+    }
+}
+
+/// The scheme of a redirect.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedirectScheme {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
+}
+
+/// A fixed response.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    /// The status code.
+    #[schemars(range(min = 200, max = 599))]
+    pub status: u16,
+    /// The body.
+    #[serde(default)]
+    #[schemars(length(max = 65_536))]
+    pub body: String,
+    /// The body's media type.
+    #[serde(default = "Respond::plain_text")]
+    pub content_type: String,
+}
+
+impl Respond {
+    /// What a body is when nothing else is said.
+    pub fn plain_text() -> String {
+        "text/plain; charset=utf-8".to_owned()
+    }
+}
+
+/// Changes to the fields of a head, in this order: remove, set, add. Values may hold `{client}`,
+/// `{host}`, `{method}`, `{path}`, `{query}`, `{scheme}`, `{request_id}`, `{route}`, and the names
+/// of the route's path.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderEdits {
+    /// Fields to remove.
+    pub remove: Vec<FieldName>,
+    /// Fields to set, whatever was there.
+    pub set: IndexMap<FieldName, Template>,
+    /// Fields to add to what is there.
+    pub add: IndexMap<FieldName, Template>,
+}
+
+/// A page for answers that the proxy itself makes.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorPage {
+    /// The status codes it is for.
+    #[schemars(length(min = 1))]
+    pub statuses: Vec<u16>,
+    /// The file that is sent, read at load.
+    pub file: PathBuf,
+    /// Its media type.
+    #[serde(default = "ErrorPage::html")]
+    pub content_type: String,
+}
+
+impl ErrorPage {
+    /// What a page is when nothing else is said.
+    pub fn html() -> String {
+        "text/html; charset=utf-8".to_owned()
+    }
+}

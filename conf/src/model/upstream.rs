@@ -1,0 +1,158 @@
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::values::{DnsName, HostPort, Name, SpkiPin, Time};
+
+/// A group of servers that requests are forwarded to.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Unique among upstreams; a label in metrics and logs.
+    pub name: Name,
+    /// The servers.
+    #[schemars(length(min = 1))]
+    pub endpoints: Vec<Endpoint>,
+    /// How an endpoint is chosen for a request.
+    #[serde(default)]
+    pub balance: Balance,
+    /// Which HTTP version is spoken to the endpoints.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
+    /// Present: TLS to the endpoints, always verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
+    /// Time limits; none can be unset.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Connections kept for later requests.
+    #[serde(default)]
+    pub keep_alive: KeepAlive,
+}
+
+/// A server: `host:port`, or a mapping.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Endpoint {
+    /// `host:port`. A host name is looked up again and again, and its first address is used.
+    Address(HostPort),
+    /// An address with a weight.
+    Static(StaticEndpoint),
+    /// Every address of a DNS name.
+    Dns(DnsEndpoint),
+}
+
+/// An address with a weight.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticEndpoint {
+    /// `host:port`
+    pub address: HostPort,
+    /// Its share of requests, relative to the others.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+}
+
+/// Every address of a DNS name; endpoints come and go with its records.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsEndpoint {
+    /// The name; its A and AAAA records are used.
+    pub dns: DnsName,
+    /// The port of each.
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// The share of each address, relative to the others.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// How an endpoint is chosen for a request.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// In turn, smoothly interleaved by weight.
+    #[default]
+    RoundRobin,
+}
+
+/// Which HTTP version is spoken to the endpoints.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge on plain text. Needed for gRPC.
+    Http2,
+    /// Over TLS: HTTP/2 if the endpoint offers it, else HTTP/1.1. On plain text: HTTP/1.1.
+    Auto,
+}
+
+/// TLS to the endpoints.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTls {
+    /// The name that the endpoint's certificate must hold, also sent as SNI; absent: the
+    /// endpoint's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<DnsName>,
+    /// PEM file of the authorities to trust; absent: those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// SHA-256 hashes of public keys (`sha256:` and 64 hex digits). When given, the endpoint's
+    /// certificate must have one of them, besides being valid. List a backup pin too.
+    pub pins: Vec<SpkiPin>,
+}
+
+/// Time limits toward an upstream; none can be unset.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From the first packet to an established connection, TLS included (504 after it).
+    #[schemars(extend("x-min" = "1ms", "x-max" = "10m"))]
+    pub connect: Time,
+    /// From the end of the request to the first byte of the answer (504 after it).
+    #[schemars(extend("x-min" = "1ms", "x-max" = "1d"))]
+    pub first_byte: Time,
+    /// Between two pieces of an answer or of a request body on its way up.
+    #[schemars(extend("x-min" = "1ms", "x-max" = "1d"))]
+    pub idle: Time,
+    /// From the request's head to the end of the answer. Upgraded connections (WebSocket) are
+    /// bound by `idle` alone.
+    #[schemars(extend("x-min" = "1ms", "x-max" = "7d"))]
+    pub request: Time,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Time::from_secs(5),
+            first_byte: Time::from_secs(60),
+            idle: Time::from_secs(60),
+            request: Time::from_secs(3600),
+        }
+    }
+}
+
+/// Connections kept for later requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepAlive {
+    /// How long an idle connection is kept; `0s`: none is kept.
+    #[schemars(extend("x-min" = "0s", "x-max" = "1d"))]
+    pub idle: Time,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self { idle: Time::from_secs(60) }
+    }
+}

@@ -1,0 +1,120 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::scalar;
+
+/// A length of time: a whole number and `ms`, `s`, `m`, `h` or `d`.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Time(Duration);
+scalar!(Time, "time", "a whole number and `ms`, `s`, `m`, `h` or `d`, such as `10s`");
+
+const TIME_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+impl Time {
+    /// A time of whole seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// The time as the standard library has it.
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let millis = number_and_unit(text, &TIME_UNITS)
+            .ok_or("a time is a whole number and `ms`, `s`, `m`, `h` or `d`, such as `10s`")?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        write_with_unit(f, millis, &TIME_UNITS, "s")
+    }
+}
+
+/// A number of bytes: a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB` or `PiB`.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Size(u64);
+scalar!(
+    Size,
+    "size",
+    "a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB` or `PiB`, such as `64KiB`"
+);
+
+const SIZE_UNITS: [(&str, u64); 6] = [
+    ("PiB", 1 << 50),
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
+
+impl Size {
+    /// A size of whole KiB.
+    pub const fn kib(count: u32) -> Self {
+        Self((count as u64) << 10)
+    }
+
+    /// A size of whole MiB.
+    pub const fn mib(count: u32) -> Self {
+        Self((count as u64) << 20)
+    }
+
+    /// The size in bytes.
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes = number_and_unit(text, &SIZE_UNITS).ok_or(
+            "a size is a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB` or `PiB`, such as `64KiB`",
+        )?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with_unit(f, self.0, &SIZE_UNITS, "B")
+    }
+}
+
+fn number_and_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*factor)
+}
+
+/// Writes the largest unit that leaves a whole number; `zero_unit` is the unit of nothing at all.
+fn write_with_unit(
+    f: &mut fmt::Formatter<'_>,
+    value: u64,
+    units: &[(&str, u64)],
+    zero_unit: &str,
+) -> fmt::Result {
+    if value == 0 {
+        return write!(f, "0{zero_unit}");
+    }
+    for (unit, factor) in units {
+        if value.is_multiple_of(*factor) {
+            return write!(f, "{}{unit}", value / factor);
+        }
+    }
+    Ok(())
+}
