@@ -29,6 +29,7 @@ use crate::values::Network;
 /// Everything a proxy is told: the whole of one file, or of one folder of files.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "a configuration"))]
 pub struct Config {
     /// Sockets that clients connect to.
     pub listeners: Vec<Listener>,

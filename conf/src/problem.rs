@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::source::Span;
+
 /// One step from the root of a configuration to a value in it.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Step {
@@ -38,10 +40,23 @@ impl Place {
         &self.0
     }
 
+    /// The place one step further out; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, steps) = self.0.split_last()?;
+        Some(Self(steps.to_vec()))
+    }
+
     fn then(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);
         Self(steps)
+    }
+}
+
+impl FromIterator<Step> for Place {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        Self(steps.into_iter().collect())
     }
 }
 
@@ -58,6 +73,16 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whether a problem stops a configuration from being served.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// It does.
+    #[default]
+    Error,
+    /// It does not, but is most likely not what was meant.
+    Warning,
+}
+
 /// Which part of a place an error points at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
@@ -70,6 +95,8 @@ pub enum Part {
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
     /// A stable, hyphenated name of the kind of error, such as `unknown-key`.
     pub code: &'static str,
     /// What is wrong, in one line: lower case, no full stop.
@@ -78,6 +105,8 @@ pub struct Problem {
     pub place: Place,
     /// What to point at there.
     pub part: Part,
+    /// The bytes to point at, when `place` cannot say it: text that is not YAML, a second key.
+    pub span: Option<Span>,
     /// Written under the excerpt, beside the carets: what to do.
     pub label: Option<String>,
     /// Further lines, each with a place to name when it speaks of one.
@@ -88,13 +117,27 @@ impl Problem {
     /// A problem with the value at `place`.
     pub fn new(code: &'static str, place: Place, message: impl Into<String>) -> Self {
         Self {
+            severity: Severity::Error,
             code,
             message: message.into(),
             place,
             part: Part::Value,
+            span: None,
             label: None,
             notes: Vec::new(),
         }
+    }
+
+    /// A problem with these bytes.
+    pub fn at_span(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self { span: Some(span), ..Self::new(code, Place::root(), message) }
+    }
+
+    /// Only a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
     }
 
     /// Points at the key instead of the value.

@@ -1,6 +1,10 @@
 //! Typed values of the configuration language. Each is written as one scalar, parses with a clear
 //! error, and prints back in one canonical spelling.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
 mod address;
 mod names;
 mod pattern;
@@ -19,8 +23,7 @@ macro_rules! scalar {
     ($type:ty, $format:literal, $about:literal) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-                text.parse().map_err(serde::de::Error::custom)
+                from.deserialize_str(crate::values::TextVisitor(std::marker::PhantomData))
             }
         }
 
@@ -46,3 +49,21 @@ macro_rules! scalar {
     };
 }
 pub(crate) use scalar;
+
+/// Parses text where it stands, without a copy of it.
+struct TextVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use crate::values::{Name, Size, SocketAddress, Time};
 /// A socket that clients connect to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a listener"))]
 pub struct Listener {
     /// Unique among listeners; a label in metrics and logs.
     pub name: Name,
@@ -41,6 +42,7 @@ pub enum Protocol {
 /// TLS of a listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a listener's `tls`"))]
 pub struct ListenerTls {
     /// Names of entries of `certificates`. The client's SNI chooses among them by the names in
     /// the certificates, wildcards included; the first is presented when none fits.
@@ -66,6 +68,7 @@ pub enum TlsVersion {
 /// Limits on connections, before there is a request.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "a listener's `connections`"))]
 pub struct ConnectionLimits {
     /// Connections at one time. More are closed at once.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -99,6 +102,7 @@ impl Default for ConnectionLimits {
 /// Limits on each request.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "a listener's `requests`"))]
 pub struct RequestLimits {
     /// From the first byte of a request to the end of its head (408 after it). On HTTP/2 also
     /// from accept to the connection preface and the first request.

@@ -8,6 +8,7 @@ use crate::values::{SocketAddress, Time};
 /// How host names of endpoints are looked up.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "`resolver`"))]
 pub struct Resolver {
     /// DNS servers to ask; empty: those of `/etc/resolv.conf`, after `/etc/hosts`.
     pub servers: Vec<SocketAddress>,
@@ -36,11 +37,13 @@ impl Default for Resolver {
 /// One line for each request.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "`access_log`"))]
 pub struct AccessLog {
     /// How a line looks.
     pub format: AccessLogFormat,
     /// A file to append to, opened again on SIGHUP; absent: standard output.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "file"))]
     pub file: Option<PathBuf>,
 }
 
@@ -60,6 +63,7 @@ pub enum AccessLogFormat {
 /// The local listener for `/healthz`, `/readyz`, `/metrics` and `/status`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "`status`"))]
 pub struct Status {
     /// A loopback address and port.
     pub address: SocketAddress,
@@ -74,6 +78,7 @@ impl Default for Status {
 /// Settings of the process as a whole.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "`process`"))]
 pub struct Process {
     /// Threads that serve traffic, each with its own event loop and upstream connections;
     /// 0: one for each processor. Read at start only; a reload that changes it is told so.

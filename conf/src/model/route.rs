@@ -10,6 +10,7 @@ use crate::values::{FieldName, HostPattern, Method, Name, PathPattern, Size, Tem
 /// `respond`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a route"))]
 pub struct Route {
     /// Unique among routes; a label in metrics and logs.
     pub name: Name,
@@ -53,6 +54,7 @@ pub struct Route {
 /// Which requests are meant. What is absent matches everything.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "a route's `match`"))]
 pub struct Match {
     /// `shop.example.com`, or `*.example.com` for one or more labels in front. The port is not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,7 @@ impl Default for Match {
 /// A field that must be there.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a header match"))]
 pub struct HeaderMatch {
     /// Its name.
     pub name: FieldName,
@@ -94,6 +97,7 @@ pub struct HeaderMatch {
 /// A query parameter that must be there, compared after percent-decoding.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a query match"))]
 pub struct QueryMatch {
     /// Its name.
     #[schemars(length(min = 1, max = 256))]
@@ -107,6 +111,7 @@ pub struct QueryMatch {
 /// alone.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "a route's `rewrite`"))]
 pub struct Rewrite {
     /// Removed from the front of the path, at a segment border.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,6 +127,7 @@ pub struct Rewrite {
 /// A redirect; parts that are absent stay as the client asked.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a redirect"))]
 pub struct Redirect {
     /// The scheme to go to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +140,7 @@ pub struct Redirect {
     pub path: Option<Template>,
     /// 301, 302, 303, 307 or 308.
     #[serde(default = "Redirect::permanent")]
+    #[schemars(range(min = 301, max = 308))]
     pub status: u16,
 }
 
@@ -157,6 +164,7 @@ pub enum RedirectScheme {
 /// A fixed response.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a route's `respond`"))]
 pub struct Respond {
     /// The status code.
     #[schemars(range(min = 200, max = 599))]
@@ -167,6 +175,7 @@ pub struct Respond {
     pub body: String,
     /// The body's media type.
     #[serde(default = "Respond::plain_text")]
+    #[schemars(extend("format" = "media-type"))]
     pub content_type: String,
 }
 
@@ -182,26 +191,32 @@ impl Respond {
 /// of the route's path.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "header edits"))]
 pub struct HeaderEdits {
     /// Fields to remove.
     pub remove: Vec<FieldName>,
     /// Fields to set, whatever was there.
+    #[schemars(extend("x-keys" = "field-name"))]
     pub set: IndexMap<FieldName, Template>,
     /// Fields to add to what is there.
+    #[schemars(extend("x-keys" = "field-name"))]
     pub add: IndexMap<FieldName, Template>,
 }
 
 /// A page for answers that the proxy itself makes.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "an error page"))]
 pub struct ErrorPage {
     /// The status codes it is for.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), inner(range(min = 400, max = 599)))]
     pub statuses: Vec<u16>,
     /// The file that is sent, read at load.
+    #[schemars(extend("format" = "file"))]
     pub file: PathBuf,
     /// Its media type.
     #[serde(default = "ErrorPage::html")]
+    #[schemars(extend("format" = "media-type"))]
     pub content_type: String,
 }
 

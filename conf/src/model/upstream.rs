@@ -1,13 +1,17 @@
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::values::{DnsName, HostPort, Name, SpkiPin, Time};
 
 /// A group of servers that requests are forwarded to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "an upstream"))]
 pub struct Upstream {
     /// Unique among upstreams; a label in metrics and logs.
     pub name: Name,
@@ -32,7 +36,7 @@ pub struct Upstream {
 }
 
 /// A server: `host:port`, or a mapping.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Endpoint {
     /// `host:port`. A host name is looked up again and again, and its first address is used.
@@ -46,6 +50,7 @@ pub enum Endpoint {
 /// An address with a weight.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "an endpoint"))]
 pub struct StaticEndpoint {
     /// `host:port`
     pub address: HostPort,
@@ -58,6 +63,7 @@ pub struct StaticEndpoint {
 /// Every address of a DNS name; endpoints come and go with its records.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a DNS endpoint"))]
 pub struct DnsEndpoint {
     /// The name; its A and AAAA records are used.
     pub dns: DnsName,
@@ -99,6 +105,7 @@ pub enum UpstreamProtocol {
 /// TLS to the endpoints.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "an upstream's `tls`"))]
 pub struct UpstreamTls {
     /// The name that the endpoint's certificate must hold, also sent as SNI; absent: the
     /// endpoint's host.
@@ -106,6 +113,7 @@ pub struct UpstreamTls {
     pub verify: Option<DnsName>,
     /// PEM file of the authorities to trust; absent: those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "file"))]
     pub ca: Option<PathBuf>,
     /// SHA-256 hashes of public keys (`sha256:` and 64 hex digits). When given, the endpoint's
     /// certificate must have one of them, besides being valid. List a backup pin too.
@@ -115,6 +123,7 @@ pub struct UpstreamTls {
 /// Time limits toward an upstream; none can be unset.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "an upstream's `timeouts`"))]
 pub struct Timeouts {
     /// From the first packet to an established connection, TLS included (504 after it).
     #[schemars(extend("x-min" = "1ms", "x-max" = "10m"))]
@@ -145,6 +154,7 @@ impl Default for Timeouts {
 /// Connections kept for later requests.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "an upstream's `keep_alive`"))]
 pub struct KeepAlive {
     /// How long an idle connection is kept; `0s`: none is kept.
     #[schemars(extend("x-min" = "0s", "x-max" = "1d"))]
@@ -155,4 +165,49 @@ impl Default for KeepAlive {
     fn default() -> Self {
         Self { idle: Time::from_secs(60) }
     }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(EndpointVisitor)
+    }
+}
+
+/// Derived code for untagged enums would guess numbers from text and lose its errors.
+struct EndpointVisitor;
+
+impl<'de> Visitor<'de> for EndpointVisitor {
+    type Value = Endpoint;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`host:port`, or a mapping with `address` or `dns`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Endpoint, E> {
+        text.parse().map(Endpoint::Address).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
+        let any = AnyEndpoint::deserialize(MapAccessDeserializer::new(map))?;
+        match (any.address, any.dns, any.port) {
+            (Some(address), None, None) => {
+                Ok(Endpoint::Static(StaticEndpoint { address, weight: any.weight }))
+            }
+            (None, Some(dns), Some(port)) => {
+                Ok(Endpoint::Dns(DnsEndpoint { dns, port, weight: any.weight }))
+            }
+            _ => Err(de::Error::custom("an endpoint has `address`, or `dns` and `port`")),
+        }
+    }
+}
+
+/// The keys of both mappings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnyEndpoint {
+    address: Option<HostPort>,
+    dns: Option<DnsName>,
+    port: Option<u16>,
+    #[serde(default = "one")]
+    weight: u32,
 }

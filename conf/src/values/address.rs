@@ -51,6 +51,11 @@ pub struct Network {
 scalar!(Network, "network", "a network such as `10.0.0.0/8`, or one address");
 
 impl Network {
+    /// The length of the prefix, in bits.
+    pub const fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether `address` is in the network. An IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -135,7 +140,10 @@ impl FromStr for DnsName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        if is_dns_name(&name) {
+        let last_label = name.rsplit('.').next().unwrap_or_default();
+        if last_label.bytes().all(|c| c.is_ascii_digit()) {
+            Err("this is not the name of a host".to_owned())
+        } else if is_dns_name(&name) {
             Ok(Self(name))
         } else {
             Err("a host name is labels of letters, digits, `-` and `_`, joined by dots".to_owned())
@@ -187,10 +195,6 @@ impl FromStr for HostPort {
             Self::Address(address)
         } else {
             let (host, port) = text.rsplit_once(':').ok_or_else(wanted)?;
-            let last_label = host.rsplit('.').next().unwrap_or_default();
-            if last_label.bytes().all(|c| c.is_ascii_digit()) {
-                return Err(wanted());
-            }
             Self::Name(host.parse().map_err(|_| wanted())?, port.parse().map_err(|_| wanted())?)
         };
         let port = match &parsed {

@@ -101,7 +101,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// The SHA-256 hash of a public key (SubjectPublicKeyInfo, RFC 7469 section 2.4), in hex.
+/// The SHA-256 hash of a public key (`SubjectPublicKeyInfo`, RFC 7469 section 2.4), in hex.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct SpkiPin([u8; 32]);
 scalar!(SpkiPin, "spki-pin", "`sha256:` and 64 hex digits");

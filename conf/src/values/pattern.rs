@@ -23,17 +23,18 @@ impl FromStr for HostPattern {
             if is_dns_name(parent) {
                 return Ok(Self::Wildcard(parent.to_owned()));
             }
-        } else if is_dns_name(&text) || is_bracketed_ipv6(&text) {
+        } else if is_dns_name(&text) {
             return Ok(Self::Exact(text));
+        } else if let Some(address) = bracketed_ipv6(&text) {
+            return Ok(Self::Exact(format!("[{address}]")));
         }
         Err("a host is a name without a port, such as `shop.example.com` or `*.example.com`"
             .to_owned())
     }
 }
 
-fn is_bracketed_ipv6(text: &str) -> bool {
-    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
+fn bracketed_ipv6(text: &str) -> Option<std::net::Ipv6Addr> {
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 impl fmt::Display for HostPattern {
@@ -108,6 +109,13 @@ impl FromStr for PathPattern {
         }
         if path.contains("//") {
             return Err("a path pattern cannot hold an empty segment".to_owned());
+        }
+        if path.split('/').any(|segment| segment == "*" || segment == "**") {
+            return Err(
+                "`*` is no wildcard here: `/a` takes all below it as well, `/a/{name}` one \
+                        segment, `/a/{name...}` the rest"
+                    .to_owned(),
+            );
         }
         match (exact, path.contains(['{', '}'])) {
             (true, false) => Ok(Self::Exact(path.to_owned())),

@@ -1,0 +1,33 @@
+use std::collections::HashMap;
+
+use super::item;
+use crate::model::{Config, Endpoint, Upstream};
+use crate::problem::Problem;
+
+pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        endpoints(index, upstream, problems);
+    }
+}
+
+fn endpoints(upstream_index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    let mut seen = HashMap::with_capacity(upstream.endpoints.len());
+    for (index, endpoint) in upstream.endpoints.iter().enumerate() {
+        let server = match endpoint {
+            Endpoint::Address(address) => address.to_string(),
+            Endpoint::Static(endpoint) => endpoint.address.to_string(),
+            Endpoint::Dns(endpoint) => {
+                format!("every address of {}:{}", endpoint.dns, endpoint.port)
+            }
+        };
+        let place = |index| item("upstreams", upstream_index).key("endpoints").index(index);
+        if let Some(first) = seen.get(&server).copied() {
+            let message = format!("upstream `{}` has {server} twice", upstream.name);
+            let problem = Problem::new("duplicate-endpoint", place(index), message);
+            let problem = problem.label("remove one; for a larger share give the other a `weight`");
+            problems.push(problem.note("the first is here", Some(place(first))));
+        } else {
+            seen.insert(server, index);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is sent to the upstream.
+
+pub(crate) mod hop;
+mod origin;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, HOST, TE, UPGRADE, VIA};
+use http::{HeaderName, HeaderValue, Version};
+
+use super::RequestHead;
+use crate::answer::X_REQUEST_ID;
+use crate::exchange::Exchange;
+use crate::fields::FieldsMut;
+use crate::snapshot::{Rewrite, Snapshot};
+
+/// `X-Forwarded-For`
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `X-Forwarded-Host`
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// `X-Forwarded-Proto`
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Makes the fields of the request that is forwarded out of those received: `to` begins as a copy
+/// of them. `Content-Length` and `Transfer-Encoding` stay: whoever writes the message owns them.
+///
+/// Removed: what belongs to the connection alone (RFC 9110, section 7.6.1), and what `Connection`
+/// nominates. Kept of these: `TE: trailers`, which gRPC needs, and the upgrade to a WebSocket.
+/// `Host` is the client's, in normal spelling. `X-Forwarded-For`, `-Proto` and `-Host` say where the
+/// request came from: appended to when the peer is trusted, else replaced. `Forwarded` is treated
+/// likewise when there is one, but not begun. `Via`, `X-Request-Id` and `traceparent` are added.
+/// Last come the route's own edits.
+pub fn prepare(
+    snapshot: &Snapshot,
+    head: &RequestHead<'_>,
+    exchange: &mut Exchange,
+    to: &mut impl FieldsMut,
+) {
+    let takes_trailers = hop::te_is_trailers(head.headers);
+    hop::strip(head.headers, to);
+    if takes_trailers {
+        to.set(TE, HeaderValue::from_static("trailers"));
+    }
+    if exchange.websocket {
+        to.set(CONNECTION, HeaderValue::from_static("upgrade"));
+        to.set(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    let received_host = head.headers.get(HOST).map(HeaderValue::as_bytes);
+    if received_host != Some(exchange.authority().as_bytes())
+        && let Ok(host) = HeaderValue::from_str(exchange.authority())
+    {
+        to.set(HOST, host);
+    }
+    origin::set(head.headers, exchange, to);
+    to.add(VIA, via(head.version));
+    if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {
+        to.set(X_REQUEST_ID, id);
+    }
+    trace::set(head.headers, exchange, to);
+    if let Some(route) = snapshot.route(exchange) {
+        route.request_edits.apply(exchange, to);
+    }
+}
+
+/// The path and query that are forwarded.
+pub fn target<'a>(snapshot: &Snapshot, exchange: &'a Exchange) -> Cow<'a, str> {
+    let rewrite = snapshot.route(exchange).and_then(|route| route.rewrite.as_ref());
+    let path = exchange.path();
+    let mut target = match rewrite {
+        None => return Cow::Borrowed(exchange.path_and_query()),
+        Some(_) if path == "*" => return Cow::Borrowed("*"),
+        Some(Rewrite::Prefix { strip, add }) => {
+            let mut target = String::with_capacity(add.len() + exchange.path_and_query().len() + 1);
+            target.push_str(add);
+            target.push_str(strip_prefix(path, strip));
+            target
+        }
+        Some(Rewrite::Path(template)) => {
+            let mut target = String::new();
+            template.write(exchange, &mut target);
+            target
+        }
+    };
+    if !target.starts_with('/') {
+        target.insert(0, '/');
+    }
+    if let Some(query) = exchange.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    Cow::Owned(target)
+}
+
+/// What is left of `path` without `prefix`, which must end at a segment border.
+fn strip_prefix<'a>(path: &'a str, prefix: &str) -> &'a str {
+    match path.strip_prefix(prefix) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+/// RFC 9110, section 7.6.3: the version received, and a name for the proxy.
+pub(super) fn via(received: Version) -> HeaderValue {
+    match received {
+        Version::HTTP_10 => HeaderValue::from_static("1.0 marchproxy"),
+        Version::HTTP_2 => HeaderValue::from_static("2 marchproxy"),
+        _ => HeaderValue::from_static("1.1 marchproxy"),
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a request goes.
+
+mod redirect;
+#[cfg(test)]
+mod tests;
+
+use super::RequestHead;
+use crate::answer::{self, Answer};
+use crate::exchange::{DeclaredBody, Exchange};
+use crate::router::{Found, Query};
+use crate::snapshot::{Action, RouteRules, Snapshot};
+use crate::verdict::{Reason, Verdict};
+
+/// Chooses the route, notes it with its upstream, and holds the declared body against its limit;
+/// redirects and fixed responses are answered here.
+pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchange) -> Verdict {
+    let query = Query {
+        host: exchange.host(),
+        path: exchange.path(),
+        query: exchange.query(),
+        method: head.method,
+        headers: head.headers,
+    };
+    match snapshot.routers.find(exchange.listener, &query) {
+        Found::Route(route, captures) => {
+            exchange.route = Some(route);
+            exchange.captures = captures;
+        }
+        Found::Method(allowed) => {
+            let names: Vec<&str> = allowed.iter().map(http::Method::as_str).collect();
+            exchange.allow = Some(names.join(", "));
+            return exchange.refuse(Reason::RouteMethod);
+        }
+        Found::None => return exchange.refuse(Reason::RouteNone),
+    }
+    let Some(route) = snapshot.route(exchange) else { return exchange.refuse(Reason::RouteNone) };
+    if let DeclaredBody::Length(length) = exchange.body
+        && length > snapshot.body_limit(exchange)
+    {
+        return exchange.refuse(Reason::BodySize);
+    }
+    match &route.action {
+        Action::Forward(upstream) => {
+            exchange.upstream = Some(*upstream);
+            Verdict::Pass
+        }
+        Action::Respond(answer) => finished(route, answer.clone(), exchange),
+        Action::Redirect(redirect) => match redirect::answer(redirect, exchange) {
+            Ok(answer) => finished(route, answer, exchange),
+            Err(reason) => exchange.refuse(reason),
+        },
+    }
+}
+
+fn finished(route: &RouteRules, mut answer: Answer, exchange: &Exchange) -> Verdict {
+    answer::finish(&mut answer, &exchange.method, &exchange.request_id);
+    route.response_edits.apply(exchange, &mut answer.headers);
+    Verdict::Answer(Box::new(answer))
+}

@@ -1,0 +1,238 @@
+//! One route.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use marchproxy_conf::model::{self, HeaderMatch, Listener, Match, QueryMatch, Route, Upstream};
+use marchproxy_conf::problem::{Place, Problem};
+use marchproxy_conf::values::{HostPattern, Name};
+
+use super::pages;
+use super::template::{Scope, field_name};
+use crate::answer::Answer;
+use crate::path;
+use crate::router::{Pattern, conditions};
+use crate::snapshot::{Action, Redirect, Rewrite, RouteRules};
+
+/// Where listeners and upstreams stand.
+pub(super) struct Names<'a> {
+    listeners: HashMap<&'a str, usize>,
+    upstreams: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(listeners: &'a [Listener], upstreams: &'a [Upstream]) -> Self {
+        let positions = |names: &mut dyn Iterator<Item = &'a Name>| {
+            names.enumerate().map(|(position, name)| (name.as_str(), position)).collect()
+        };
+        Self {
+            listeners: positions(&mut listeners.iter().map(|listener| &listener.name)),
+            upstreams: positions(&mut upstreams.iter().map(|upstream| &upstream.name)),
+        }
+    }
+}
+
+/// What it takes to compile the route at `place`.
+pub(super) struct Work<'a> {
+    pub(super) place: Place,
+    pub(super) names: &'a Names<'a>,
+    pub(super) files: &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+impl Work<'_> {
+    pub(super) fn compile<'m>(&mut self, model: &'m Route) -> (Pattern<'m>, RouteRules) {
+        let Route {
+            name,
+            listeners,
+            matches,
+            upstream,
+            redirect,
+            respond,
+            rewrite,
+            request_headers,
+            response_headers,
+            timeout,
+            body_size,
+            error_pages,
+        } = model;
+        let variables: Vec<&str> = matches.path.variables().collect();
+        let scope = Scope { route: name.as_str(), names: &variables };
+        let place = self.place.clone();
+        let rules = RouteRules {
+            name: name.as_str().into(),
+            action: self.action(upstream.as_ref(), redirect.as_ref(), respond.as_ref(), scope),
+            rewrite: rewrite.as_ref().and_then(|rewrite| self.rewrite(rewrite, scope)),
+            request_edits: scope.edits(
+                request_headers,
+                &place.key("request_headers"),
+                self.problems,
+            ),
+            response_edits: scope.edits(
+                response_headers,
+                &place.key("response_headers"),
+                self.problems,
+            ),
+            timeout: timeout.map(|timeout| timeout.duration()),
+            body_size: body_size.map(|size| size.bytes()),
+            error_pages: pages::compile(
+                error_pages,
+                &place.key("error_pages"),
+                self.files,
+                self.problems,
+            ),
+        };
+        (self.pattern(name, listeners, matches), rules)
+    }
+
+    fn problem(&mut self, code: &'static str, place: Place, message: impl Into<String>) {
+        self.problems.push(Problem::new(code, place, message));
+    }
+
+    fn pattern<'m>(
+        &mut self,
+        name: &'m Name,
+        listeners: &[Name],
+        matches: &'m Match,
+    ) -> Pattern<'m> {
+        let Match { host, path, methods, headers, query } = matches;
+        let mut positions = Vec::with_capacity(listeners.len());
+        for (index, listener) in listeners.iter().enumerate() {
+            match self.names.listeners.get(listener.as_str()) {
+                Some(position) => positions.push(*position),
+                None => {
+                    let place = self.place.key("listeners").index(index);
+                    self.problem("unknown-listener", place, format!("there is no `{listener}`"));
+                }
+            }
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        let mut methods: Vec<Method> =
+            methods.iter().filter_map(|method| method.as_str().parse().ok()).collect();
+        methods.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        methods.dedup();
+        let headers = headers.iter().filter_map(header_condition).collect();
+        let query = query.iter().map(query_condition).collect();
+        Pattern {
+            name: name.as_str(),
+            listeners: positions,
+            host: host.as_ref().map(canonical_host),
+            path,
+            methods,
+            conditions: conditions(headers, query),
+        }
+    }
+
+    fn action(
+        &mut self,
+        upstream: Option<&Name>,
+        redirect: Option<&model::Redirect>,
+        respond: Option<&model::Respond>,
+        scope: Scope<'_>,
+    ) -> Action {
+        match (upstream, redirect, respond) {
+            (Some(name), None, None) => match self.names.upstreams.get(name.as_str()) {
+                Some(position) => return Action::Forward(*position),
+                None => self.problem(
+                    "unknown-upstream",
+                    self.place.key("upstream"),
+                    format!("there is no `{name}`"),
+                ),
+            },
+            (None, Some(redirect), None) => {
+                return Action::Redirect(self.redirect(redirect, scope));
+            }
+            (None, None, Some(respond)) => return Action::Respond(self.respond(respond)),
+            _ => self.problem(
+                "route-action",
+                self.place.clone(),
+                "a route has exactly one of `upstream`, `redirect` and `respond`",
+            ),
+        }
+        Action::Forward(0)
+    }
+
+    fn redirect(&mut self, model: &model::Redirect, scope: Scope<'_>) -> Redirect {
+        let model::Redirect { scheme, host, path, status } = model;
+        let place = self.place.key("redirect");
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            let message = "a redirect is 301, 302, 303, 307 or 308";
+            self.problem("redirect-status", place.key("status"), message);
+        }
+        let host = host.as_ref().map(|host| scope.text(host, &place.key("host"), self.problems));
+        let path = path.as_ref().map(|path| scope.text(path, &place.key("path"), self.problems));
+        let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::PERMANENT_REDIRECT);
+        Redirect { status, scheme: *scheme, host, path }
+    }
+
+    fn respond(&mut self, model: &model::Respond) -> Answer {
+        let model::Respond { status, body, content_type } = model;
+        let place = self.place.key("respond");
+        let status = match StatusCode::from_u16(*status) {
+            Ok(code) if (200..=599).contains(status) => code,
+            _ => {
+                self.problem("status", place.key("status"), "a status is 200 to 599");
+                StatusCode::OK
+            }
+        };
+        let content_type = HeaderValue::from_str(content_type).unwrap_or_else(|_| {
+            self.problem("media-type", place.key("content_type"), "this is no media type");
+            HeaderValue::from_static("text/plain")
+        });
+        let mut answer = Answer::new(status, HeaderMap::with_capacity(4));
+        answer.set_body(body.clone().into(), content_type);
+        answer
+    }
+
+    fn rewrite(&mut self, model: &model::Rewrite, scope: Scope<'_>) -> Option<Rewrite> {
+        let model::Rewrite { strip_prefix, add_prefix, path } = model;
+        let place = self.place.key("rewrite");
+        if let Some(path) = path {
+            let template = scope.text(path, &place.key("path"), self.problems);
+            return Some(Rewrite::Path(template));
+        }
+        if strip_prefix.is_none() && add_prefix.is_none() {
+            return None;
+        }
+        let strip = self.prefix(strip_prefix.as_deref(), place.key("strip_prefix"));
+        let add = self.prefix(add_prefix.as_deref(), place.key("add_prefix"));
+        Some(Rewrite::Prefix { strip, add })
+    }
+
+    /// In the spelling that paths of requests have, without a last slash.
+    fn prefix(&mut self, text: Option<&str>, place: Place) -> String {
+        let Some(text) = text else { return String::new() };
+        match path::normalise(text.as_bytes()) {
+            Ok(normal) => normal.strip_suffix('/').unwrap_or(&normal).to_owned(),
+            Err(reason) => {
+                let message = format!("no path begins like this: {}", reason.code());
+                self.problem("path-prefix", place, message);
+                String::new()
+            }
+        }
+    }
+}
+
+fn header_condition(model: &HeaderMatch) -> Option<(HeaderName, Option<Box<[u8]>>)> {
+    let HeaderMatch { name, value } = model;
+    let value = value.as_ref().map(|value| value.as_bytes().into());
+    field_name(name).map(|name| (name, value))
+}
+
+fn query_condition(model: &QueryMatch) -> (Box<[u8]>, Option<Box<[u8]>>) {
+    let QueryMatch { name, value } = model;
+    (name.as_bytes().into(), value.as_ref().map(|value| value.as_bytes().into()))
+}
+
+/// In the spelling that hosts of requests have: an IPv6 address has many.
+fn canonical_host(host: &HostPattern) -> HostPattern {
+    let HostPattern::Exact(text) = host else { return host.clone() };
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    match inner.and_then(|inner| inner.parse::<std::net::Ipv6Addr>().ok()) {
+        Some(address) => HostPattern::Exact(format!("[{address}]")),
+        None => host.clone(),
+    }
+}

@@ -1,0 +1,5 @@
+//! HTTP/1 as it stands on the wire, before any parser has made a message of it.
+
+pub mod body;
+pub mod chars;
+pub mod head;

@@ -1,0 +1,86 @@
+//! Certificates and keys of listeners, as they stand in files.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use boring::asn1::{Asn1Time, Asn1TimeRef};
+use boring::pkey::{PKey, Private};
+use boring::x509::X509;
+use marchproxy_conf::model;
+
+use crate::secret;
+
+/// Files larger than this are not certificates.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// A certificate, its intermediates and its key, found to belong together.
+pub struct Certificate {
+    /// The name it has in the configuration.
+    pub name: String,
+    /// The certificate itself.
+    pub leaf: X509,
+    /// What comes after it in the file.
+    pub intermediates: Vec<X509>,
+    /// Its key.
+    pub key: PKey<Private>,
+    /// The DNS names it is for, in lower case.
+    pub names: Vec<String>,
+}
+
+impl Certificate {
+    /// Reads one from its files.
+    ///
+    /// # Errors
+    /// Which file, and what is wrong with it; never a word of the key.
+    pub fn load(config: &model::Certificate) -> Result<Self, String> {
+        let chain = config.chain.display();
+        let pem = read(&config.chain).map_err(|error| format!("{chain}: {error}"))?;
+        let mut certificates = X509::stack_from_pem(&pem)
+            .map_err(|_| format!("{chain}: not a list of certificates in PEM"))?
+            .into_iter();
+        let leaf = certificates
+            .next()
+            .ok_or_else(|| format!("{chain}: holds no certificate in PEM"))?;
+        let key = secret::read(&config.key)?;
+        let key = PKey::private_key_from_pem(key.bytes())
+            .map_err(|_| format!("{}: not a private key in PEM (without a passphrase)", key.place()))?;
+        let public = leaf.public_key().map_err(|_| format!("{chain}: the key in it is unreadable"))?;
+        if !public.public_eq(&key) {
+            return Err(format!("{chain}: the private key of `{}` belongs to another certificate", config.name));
+        }
+        let names = names(&leaf);
+        Ok(Self {
+            name: config.name.to_string(),
+            leaf,
+            intermediates: certificates.collect(),
+            key,
+            names,
+        })
+    }
+
+    /// Days until it expires; negative when it has.
+    pub fn days_left(&self) -> i32 {
+        days_left(self.leaf.not_after()).unwrap_or(i32::MIN)
+    }
+}
+
+fn days_left(end: &Asn1TimeRef) -> Option<i32> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = Asn1Time::from_unix(i64::try_from(now.as_secs()).ok()?).ok()?;
+    Some(now.diff(end).ok()?.days)
+}
+
+/// Subject alternative names; the common name is not looked at (RFC 9525, section 6.3).
+fn names(leaf: &X509) -> Vec<String> {
+    let Some(names) = leaf.subject_alt_names() else { return Vec::new() };
+    names.iter().filter_map(|name| name.dnsname()).map(str::to_ascii_lowercase).collect()
+}
+
+/// Reads a file that must not be large.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > LARGEST_FILE {
+        return Err(format!("{size} bytes are too many for a certificate or key"));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}

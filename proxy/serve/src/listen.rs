@@ -1,0 +1,15 @@
+//! The accept side: from listening sockets to requests that Pingora runs.
+
+mod accept;
+mod connection;
+pub mod drain;
+mod guard;
+mod http1;
+mod http2;
+mod linger;
+pub mod link;
+mod refuse;
+mod socket;
+pub mod table;
+pub mod tls;
+pub mod worker;

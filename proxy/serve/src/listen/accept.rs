@@ -1,0 +1,69 @@
+//! The accept loop: from a listening socket to tasks that serve its connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use super::connection;
+use super::table::Listener;
+use super::worker::Worker;
+
+/// How long accepting pauses when the process or the system is out of file descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the listener stops, then takes what is still in the queue, so that no client
+/// whose connection the kernel has completed is reset.
+pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker: Arc<Worker>) {
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(listener = listener.name, %error, "cannot watch a listening socket");
+            return;
+        }
+    };
+    let mut stop = listener.stopped();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => take(stream, peer, &listener, &worker),
+            Err(error) if is_of_one_client(&error) => {}
+            Err(error) => {
+                worker.observer.metrics.accept_paused(&listener.name);
+                tracing::warn!(listener = listener.name, %error, "accepting pauses");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+    while let Some(Ok((stream, peer))) = socket.accept().now_or_never() {
+        take(stream, peer, &listener, &worker);
+    }
+}
+
+fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {
+    let Some(place) = listener.admit(peer.ip()) else {
+        worker.observer.metrics.connection_refused(&listener.name);
+        return;
+    };
+    let _ = stream.set_nodelay(true);
+    tokio::spawn(connection::serve(stream, peer, place, Arc::clone(worker)));
+}
+
+/// The client went away before it was accepted: nobody else's concern.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+    )
+}

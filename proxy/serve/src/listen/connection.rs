@@ -1,0 +1,83 @@
+//! One accepted connection: TLS, then the HTTP version it speaks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use boring::ssl::{NameType, SslVersion};
+use marchproxy_decide::exchange::{Connection, TlsFacts};
+use pingora_core::protocols::Ssl;
+use pingora_core::protocols::tls::{ALPN, SslStream};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::drain::Drain;
+use super::http1;
+use super::http2;
+use super::link::Link;
+use super::socket::Socket;
+use super::table::Admitted;
+use super::worker::Worker;
+
+/// Serves one connection to its end, or until its listener cuts it.
+pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {
+    let mut cut = place.listener.drain();
+    let drain = cut.clone();
+    let served = Box::pin(serve_admitted(stream, peer, &place, &worker, drain));
+    tokio::select! {
+        biased;
+        () = served => {}
+        () = cut.cut() => {}
+    }
+}
+
+async fn serve_admitted(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: &Admitted,
+    worker: &Worker,
+    drain: Drain,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    let listener = &place.listener;
+    let view = listener.view();
+    let link = |tls| {
+        let connection = Connection::new(peer, local, Arc::clone(&listener.name), tls);
+        Arc::new(Link::new(Arc::clone(listener), Arc::new(connection)))
+    };
+    let Some(tls) = view.tls.clone() else {
+        let http2_only = !view.speaks_http1();
+        drop(view);
+        let socket = Socket::new(stream, peer, local, false);
+        let link = link(None);
+        if http2_only {
+            return Box::pin(http2::serve(Box::new(socket), &link, worker, drain)).await;
+        }
+        return http1::serve(socket, link, worker, drain).await;
+    };
+    let patience = view.config.connections.handshake.duration();
+    drop(view);
+    let socket = Socket::new(stream, peer, local, true);
+    let handshake = Box::pin(timeout(patience, tls.handshake(socket))).await;
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) => return worker.observer.metrics.handshake_failed(&listener.name, "refused"),
+        Err(_) => return worker.observer.metrics.handshake_failed(&listener.name, "timeout"),
+    };
+    let link = link(Some(tls_facts(&stream)));
+    if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) || tls.is_http2_only() {
+        return Box::pin(http2::serve(Box::new(stream), &link, worker, drain)).await;
+    }
+    http1::serve(stream, link, worker, drain).await;
+}
+
+fn tls_facts(stream: &SslStream<Socket>) -> TlsFacts {
+    let ssl = stream.ssl();
+    TlsFacts {
+        version: match ssl.version2() {
+            Some(SslVersion::TLS1_3) => "1.3",
+            _ => "1.2",
+        },
+        cipher: ssl.current_cipher().map_or("", |cipher| cipher.name()).into(),
+        sni: ssl.servername(NameType::HOST_NAME).map(|name| name.to_ascii_lowercase().into()),
+    }
+}

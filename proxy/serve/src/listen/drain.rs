@@ -1,0 +1,75 @@
+//! How a connection learns that its listener, or the process, is coming to its end.
+
+use pingora_core::server::ShutdownWatch;
+use tokio::sync::watch;
+
+/// How far a listener's end has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// It serves.
+    Serve,
+    /// Running requests go on; connections end after them.
+    Drain,
+    /// What still runs is cut.
+    Cut,
+}
+
+/// One listener's side: sets the phase.
+#[derive(Debug)]
+pub struct DrainSender {
+    phase: watch::Sender<Phase>,
+    shutdown: watch::Sender<bool>,
+}
+
+/// A connection's side: learns of it.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    phase: watch::Receiver<Phase>,
+    shutdown: ShutdownWatch,
+}
+
+impl DrainSender {
+    /// Serving.
+    pub fn new() -> Self {
+        Self { phase: watch::Sender::new(Phase::Serve), shutdown: watch::Sender::new(false) }
+    }
+
+    /// Goes to `phase`.
+    pub fn set(&self, phase: Phase) {
+        self.shutdown.send_replace(phase != Phase::Serve);
+        self.phase.send_replace(phase);
+    }
+
+    /// A connection's side.
+    pub fn subscribe(&self) -> Drain {
+        Drain { phase: self.phase.subscribe(), shutdown: self.shutdown.subscribe() }
+    }
+}
+
+impl Drain {
+    /// Resolves when the phase has changed since this was last asked; at once, when a connection
+    /// that has not asked yet is past [`Phase::Serve`]. Never resolves once the listener is gone.
+    pub async fn changed(&mut self) -> Phase {
+        if self.phase.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        *self.phase.borrow_and_update()
+    }
+
+    /// Resolves when what still runs is cut.
+    pub async fn cut(&mut self) {
+        if self.phase.wait_for(|phase| *phase == Phase::Cut).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// The same, in the form that Pingora asks for: `true` when connections are to end.
+    pub fn shutdown(&self) -> &ShutdownWatch {
+        &self.shutdown
+    }
+}

@@ -1,0 +1,34 @@
+//! Closing a connection on which the client is still sending.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::guard::Transport;
+
+/// How long the client may go on sending.
+const TIME: Duration = Duration::from_secs(2);
+/// How much of it is read and thrown away.
+const BYTES: usize = 4 << 20;
+
+/// Sends `last`, closes our direction, and reads on for a while, so that the client sees the
+/// answer before the connection is reset (RFC 9112, section 9.6). Bounded in time and bytes.
+pub fn close(mut stream: impl Transport + Send + 'static, last: Vec<u8>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        let farewell = async {
+            stream.write_all(&last).await?;
+            AsyncWriteExt::shutdown(&mut stream).await?;
+            let mut scratch = vec![0; 8192];
+            let mut seen = 0_usize;
+            while seen < BYTES {
+                match stream.read(&mut scratch).await? {
+                    0 => break,
+                    count => seen = seen.saturating_add(count),
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(TIME, farewell).await;
+    });
+}

@@ -1,0 +1,271 @@
+//! The listeners that are open right now, and how they come, change and go while others serve.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use marchproxy_conf::model::{self, Protocol};
+use marchproxy_decide::snapshot::ListenerRules;
+use tokio::sync::watch;
+
+use super::drain::{Drain, DrainSender, Phase};
+use super::tls::ServerTls;
+use super::worker::{Order, WorkerHandle};
+use crate::generation::Generation;
+
+/// What a listener does for connections and requests that begin now.
+pub struct View {
+    /// What it was configured as.
+    pub config: model::Listener,
+    /// The configuration that its new requests are served with.
+    pub generation: Arc<Generation>,
+    /// Its position in that configuration.
+    pub index: usize,
+    /// Present: it speaks TLS.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+impl View {
+    /// The compiled form of its limits.
+    pub fn rules(&self) -> &ListenerRules {
+        // The index was looked up in this very snapshot when the view was made.
+        self.generation.snapshot.listeners.get(self.index).unwrap_or(&self.generation.no_listener)
+    }
+
+    /// Whether HTTP/1 is spoken.
+    pub fn speaks_http1(&self) -> bool {
+        self.config.protocol != Protocol::Http2
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub fn speaks_http2(&self) -> bool {
+        self.config.protocol != Protocol::Http1
+    }
+}
+
+/// One open listener. Connections hold it, so it must not hold the socket.
+pub struct Listener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    view: ArcSwap<View>,
+    drain: DrainSender,
+    stop: watch::Sender<bool>,
+    sources: Mutex<Sources>,
+}
+
+/// Connections at one time, in all and by source.
+#[derive(Default)]
+struct Sources {
+    total: u32,
+    by_source: HashMap<IpAddr, u32>,
+}
+
+/// Counts as one connection of its listener while it lives.
+pub struct Admitted {
+    /// The listener.
+    pub listener: Arc<Listener>,
+    source: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.total = sources.total.saturating_sub(1);
+        if let Some(count) = sources.by_source.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                sources.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+impl Listener {
+    fn new(address: SocketAddr, view: View) -> Self {
+        Self {
+            name: view.config.name.as_str().into(),
+            address,
+            view: ArcSwap::from_pointee(view),
+            drain: DrainSender::new(),
+            stop: watch::Sender::new(false),
+            sources: Mutex::default(),
+        }
+    }
+
+    /// What it does for what begins now. To be held briefly.
+    pub fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// The same, to be kept for the length of a request.
+    pub fn view_to_keep(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// How its connections learn of its end.
+    pub fn drain(&self) -> Drain {
+        self.drain.subscribe()
+    }
+
+    /// Turns `true` when no more connections are to be accepted.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Connections at this moment.
+    pub fn connections(&self) -> u32 {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// Admits a connection from `address`, unless there are too many.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
+        let source = source_of(address);
+        let view = self.view();
+        let limits = &view.config.connections;
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.total >= limits.total {
+            return None;
+        }
+        let count = sources.by_source.entry(source).or_insert(0);
+        if *count >= limits.per_source {
+            return None;
+        }
+        *count = count.saturating_add(1);
+        sources.total = sources.total.saturating_add(1);
+        Some(Admitted { listener: Arc::clone(self), source })
+    }
+
+    /// Goes to a phase of its end; the first step out of [`Phase::Serve`] also stops accepting.
+    pub fn end(&self, phase: Phase) {
+        self.stop.send_replace(true);
+        self.drain.set(phase);
+    }
+}
+
+/// One IPv6 client has a /64 to choose addresses from: it counts as one source.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into())
+        }
+    }
+}
+
+/// A listener and the socket it was bound with.
+struct Open {
+    listener: Arc<Listener>,
+    socket: TcpListener,
+}
+
+/// A listener that could not be opened, and why.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Its name.
+    pub name: String,
+    /// Where it should listen.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub error: String,
+}
+
+/// All open listeners. Belongs to the control thread.
+pub struct Table {
+    open: HashMap<String, Open>,
+    /// Sockets taken over from another process, not yet claimed by a listener.
+    inherited: HashMap<SocketAddr, TcpListener>,
+    workers: Vec<WorkerHandle>,
+}
+
+impl Table {
+    /// A table without listeners; `inherited` are sockets that need not be bound again.
+    pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<SocketAddr, TcpListener>) -> Self {
+        Self { open: HashMap::new(), inherited, workers }
+    }
+
+    /// Makes the open listeners those of `views`: what is new is opened, what stays is changed
+    /// where it stands, what is gone is given back to be drained. What cannot be opened is
+    /// reported and can be tried again by calling this again.
+    pub fn apply(&mut self, views: Vec<View>) -> (Vec<Arc<Listener>>, Vec<Failure>) {
+        let mut removed = self.close_all_but(&views);
+        let mut failures = Vec::new();
+        for view in views {
+            let name = view.config.name.to_string();
+            if let Some(open) = self.open.get(&name) {
+                open.listener.view.store(Arc::new(view));
+                continue;
+            }
+            let address = view.config.address.get();
+            if let Err(error) = self.open(address, view) {
+                failures.push(Failure { name, address, error: error.to_string() });
+            }
+        }
+        self.inherited.clear();
+        removed.retain(|listener| listener.connections() > 0);
+        (removed, failures)
+    }
+
+    /// The open listeners, by name.
+    pub fn listeners(&self) -> impl Iterator<Item = &Arc<Listener>> {
+        self.open.values().map(|open| &open.listener)
+    }
+
+    /// The sockets, to be handed to another process.
+    pub fn sockets(&self) -> impl Iterator<Item = (SocketAddr, &TcpListener)> {
+        self.open.values().map(|open| (open.listener.address, &open.socket))
+    }
+
+    /// Closes all sockets and gives the listeners back.
+    pub fn close(&mut self) -> Vec<Arc<Listener>> {
+        self.close_all_but(&[])
+    }
+
+    fn close_all_but(&mut self, views: &[View]) -> Vec<Arc<Listener>> {
+        let stays = |name: &str, open: &Open| {
+            views.iter().any(|view| {
+                view.config.name.as_str() == name
+                    && view.config.address.get() == open.listener.address
+            })
+        };
+        let gone = self.open.extract_if(|name, open| !stays(name, open));
+        let gone: Vec<_> = gone.map(|(_, open)| open.listener).collect();
+        for listener in &gone {
+            listener.end(Phase::Drain);
+        }
+        gone
+    }
+
+    fn open(&mut self, address: SocketAddr, view: View) -> io::Result<()> {
+        let socket = match self.inherited.remove(&address) {
+            Some(socket) => socket,
+            None => bind(address)?,
+        };
+        let name = view.config.name.to_string();
+        let listener = Arc::new(Listener::new(address, view));
+        for worker in &self.workers {
+            let order = Order { listener: Arc::clone(&listener), socket: socket.try_clone()? };
+            if !worker.accept(order) {
+                return Err(io::Error::other("a worker thread has ended"));
+            }
+        }
+        self.open.insert(name, Open { listener, socket });
+        Ok(())
+    }
+}
+
+/// Connections that the kernel may complete before they are accepted.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}

@@ -1,0 +1,264 @@
+//! Upstreams as they run: their endpoints of this moment, and how each is reached.
+
+mod peer;
+mod trust;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use marchproxy_balance::RoundRobin;
+use marchproxy_conf::model;
+use marchproxy_conf::values::HostPort;
+use pingora_core::upstreams::peer::HttpPeer;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::resolver::Resolver;
+use trust::Trust;
+pub use trust::Handshake;
+
+/// One upstream. A reload that does not change it keeps it, connections and turn and all.
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// As configured.
+    pub config: model::Upstream,
+    trust: Option<Trust>,
+    endpoints: ArcSwap<Endpoints>,
+    sources: Vec<Source>,
+    resolving: Vec<AbortHandle>,
+}
+
+/// The endpoints of this moment, and whose turn it is.
+pub struct Endpoints {
+    list: Vec<Arc<Endpoint>>,
+    turns: RoundRobin,
+}
+
+/// A server that requests can be sent to.
+pub struct Endpoint {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The same as text, for logs.
+    pub label: Arc<str>,
+    /// How Pingora reaches it.
+    pub peer: HttpPeer,
+    weight: u32,
+}
+
+/// One entry of the configuration's `endpoints`.
+struct Source {
+    host: HostPort,
+    weight: u32,
+    /// Whether every address of the name is an endpoint, or only the first.
+    every_address: bool,
+    addresses: ArcSwap<Vec<IpAddr>>,
+    failing: AtomicBool,
+}
+
+impl Source {
+    fn new(endpoint: &model::Endpoint) -> Self {
+        let (host, weight, every_address) = match endpoint {
+            model::Endpoint::Address(host) => (host.clone(), 1, false),
+            model::Endpoint::Static(one) => (one.address.clone(), one.weight, false),
+            model::Endpoint::Dns(all) => {
+                (HostPort::Name(all.dns.clone(), all.port), all.weight, true)
+            }
+        };
+        let known = match &host {
+            HostPort::Address(address) => vec![address.ip()],
+            HostPort::Name(..) => Vec::new(),
+        };
+        let addresses = ArcSwap::from_pointee(known);
+        Self { host, weight, every_address, addresses, failing: AtomicBool::new(false) }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match &self.host {
+            HostPort::Name(name, _) => Some(name.as_str()),
+            HostPort::Address(_) => None,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match &self.host {
+            HostPort::Name(_, port) => *port,
+            HostPort::Address(address) => address.port(),
+        }
+    }
+}
+
+impl Upstream {
+    /// An upstream as `config` says. Names are not looked up yet.
+    ///
+    /// # Errors
+    /// What is wrong with the files it names.
+    pub fn new(config: &model::Upstream) -> Result<Self, String> {
+        let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+        let upstream = Self {
+            name: config.name.as_str().into(),
+            config: config.clone(),
+            trust,
+            endpoints: ArcSwap::from_pointee(Endpoints::none()),
+            sources: config.endpoints.iter().map(Source::new).collect(),
+            resolving: Vec::new(),
+        };
+        upstream.refresh();
+        Ok(upstream)
+    }
+
+    /// Whether this serves as it is for `config`: nothing it was made of has changed.
+    pub fn is_still(&self, config: &model::Upstream) -> bool {
+        self.config == *config
+            && match (&self.trust, &config.tls) {
+                (Some(trust), Some(tls)) => trust.is_still(tls),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+
+    /// The endpoint whose turn it is.
+    pub fn pick(&self) -> Option<Arc<Endpoint>> {
+        let endpoints = self.endpoints.load();
+        endpoints.list.get(endpoints.turns.pick()?).cloned()
+    }
+
+    /// The endpoints of this moment.
+    pub fn endpoints(&self) -> Guard<Arc<Endpoints>> {
+        self.endpoints.load()
+    }
+
+    /// What a TLS handshake with an endpoint must have settled on.
+    ///
+    /// # Errors
+    /// Which of the upstream's demands is not met.
+    pub fn check(&self, handshake: Option<&Handshake>) -> Result<(), trust::Refused> {
+        match &self.trust {
+            Some(trust) => trust.check(handshake),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether some name could not be looked up when last tried.
+    pub fn is_failing_to_resolve(&self) -> bool {
+        self.sources.iter().any(|source| source.failing.load(Ordering::Relaxed))
+    }
+
+    /// Looks every name up once, all at the same time.
+    pub async fn resolve_once(&self, resolver: &Resolver) {
+        let lookups = self.sources.iter().filter_map(|source| {
+            source.name().map(|name| async move { (source, resolver.look_up(name).await) })
+        });
+        for (source, found) in futures_util::future::join_all(lookups).await {
+            self.found(source, found.map(|lookup| lookup.addresses));
+        }
+    }
+
+    /// Goes on looking its names up for as long as it lives.
+    pub fn keep_resolving(self: &mut Arc<Self>, resolver: &Arc<Resolver>, runtime: &Handle) {
+        let weak = Arc::downgrade(self);
+        let names = self.sources.iter().enumerate().filter_map(|(position, source)| {
+            source.name().map(|name| (position, name.to_owned()))
+        });
+        let tasks: Vec<AbortHandle> = names
+            .map(|(position, name)| {
+                let (weak, resolver) = (weak.clone(), Arc::clone(resolver));
+                let task = async move {
+                    loop {
+                        let found = resolver.look_up(&name).await;
+                        let pause = match &found {
+                            Ok(lookup) => lookup.again_in,
+                            Err(_) => resolver.retry_in(),
+                        };
+                        let Some(upstream) = weak.upgrade() else { return };
+                        if let Some(source) = upstream.sources.get(position) {
+                            upstream.found(source, found.map(|lookup| lookup.addresses));
+                        }
+                        drop(upstream);
+                        sleep(pause).await;
+                    }
+                };
+                runtime.spawn(task).abort_handle()
+            })
+            .collect();
+        // Just made, so nobody else holds it; were it held, the tasks would end with it anyway.
+        if let Some(own) = Arc::get_mut(self) {
+            own.resolving = tasks;
+        }
+    }
+
+    fn found(&self, source: &Source, found: Result<Vec<IpAddr>, String>) {
+        let host = &source.host;
+        match found {
+            Ok(addresses) => {
+                if source.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!(upstream = &*self.name, %host, "the name is found again");
+                }
+                if **source.addresses.load() != addresses {
+                    source.addresses.store(Arc::new(addresses));
+                    self.refresh();
+                }
+            }
+            Err(error) => {
+                // The last known addresses stay: a DNS outage must not become ours.
+                if !source.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(upstream = &*self.name, %host, error, "cannot look up a name");
+                }
+            }
+        }
+    }
+
+    /// Makes the list of endpoints anew from what is known of each source. Endpoints that stay
+    /// are kept.
+    fn refresh(&self) {
+        let old = self.endpoints.load();
+        let mut list = Vec::new();
+        for source in &self.sources {
+            let addresses = source.addresses.load();
+            let count = if source.every_address { addresses.len() } else { 1 };
+            for ip in addresses.iter().take(count) {
+                let address = SocketAddr::new(*ip, source.port());
+                let kept = old.list.iter().find(|endpoint| {
+                    endpoint.address == address && endpoint.weight == source.weight
+                });
+                list.push(kept.cloned().unwrap_or_else(|| {
+                    let peer = peer::build(&self.config, self.trust.as_ref(), source.name(), address);
+                    let label = address.to_string().into();
+                    Arc::new(Endpoint { address, label, peer, weight: source.weight })
+                }));
+            }
+        }
+        let weights: Vec<u32> = list.iter().map(|endpoint| endpoint.weight).collect();
+        let turns = RoundRobin::new(&weights).continuing(&old.turns);
+        self.endpoints.store(Arc::new(Endpoints { list, turns }));
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        for task in &self.resolving {
+            task.abort();
+        }
+    }
+}
+
+impl Endpoints {
+    fn none() -> Self {
+        Self { list: Vec::new(), turns: RoundRobin::new(&[]) }
+    }
+
+    /// Each endpoint.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.list.iter()
+    }
+}
+
+impl Endpoint {
+    /// Its share of requests, relative to the others.
+    pub fn weight(&self) -> u32 {
+        self.weight
+    }
+}

@@ -1,0 +1,112 @@
+//! What is demanded of an endpoint's TLS beyond what Pingora verifies.
+
+use std::any::Any;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use boring::hash::MessageDigest;
+use boring::ssl::{SslRef, SslVersion};
+use boring::x509::X509;
+use marchproxy_conf::model::UpstreamTls;
+use marchproxy_conf::values::SpkiPin;
+use pingora_core::protocols::tls::CaType;
+
+/// The terms on which an upstream's endpoints are trusted.
+pub struct Trust {
+    pem: Vec<u8>,
+    authorities: Option<Arc<CaType>>,
+    pins: Vec<SpkiPin>,
+    terms: u64,
+}
+
+/// What a handshake with an endpoint settled on.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake {
+    key_hash: [u8; 32],
+    is_current: bool,
+}
+
+/// Why a connection to an endpoint is not used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// None of the pins is its key's.
+    Pin,
+    /// Older than TLS 1.2, or a key exchange without forward secrecy.
+    Outdated,
+}
+
+impl Trust {
+    /// Reads what `tls` names.
+    ///
+    /// # Errors
+    /// Which file, and what is wrong with it.
+    pub fn load(tls: &UpstreamTls) -> Result<Self, String> {
+        let pem = read(tls)?;
+        let authorities = match &tls.ca {
+            None => None,
+            Some(path) => {
+                let bundle = X509::stack_from_pem(&pem).unwrap_or_default();
+                if bundle.is_empty() {
+                    return Err(format!("{}: holds no certificate in PEM", path.display()));
+                }
+                Some(Arc::new(bundle.into_boxed_slice()))
+            }
+        };
+        let mut hasher = DefaultHasher::new();
+        (&pem, &tls.pins, &tls.verify).hash(&mut hasher);
+        // 0 is Pingora's key for connections without terms.
+        let terms = hasher.finish().max(1);
+        Ok(Self { pem, authorities, pins: tls.pins.clone(), terms })
+    }
+
+    /// Whether the files still hold what they held.
+    pub fn is_still(&self, tls: &UpstreamTls) -> bool {
+        read(tls).is_ok_and(|pem| pem == self.pem)
+    }
+
+    /// The authorities to trust instead of the system's.
+    pub fn authorities(&self) -> Option<Arc<CaType>> {
+        self.authorities.clone()
+    }
+
+    /// A number that differs when the terms do.
+    pub fn terms(&self) -> u64 {
+        self.terms
+    }
+
+    /// Notes what a handshake settled on; Pingora keeps it with the connection.
+    pub fn note(ssl: &SslRef) -> Option<Arc<dyn Any + Send + Sync>> {
+        let key = ssl.peer_certificate()?.public_key().ok()?.public_key_to_der().ok()?;
+        let digest = boring::hash::hash(MessageDigest::sha256(), &key).ok()?;
+        let mut key_hash = [0; 32];
+        key_hash.copy_from_slice(digest.get(..32)?);
+        let suite = ssl.current_cipher()?.name();
+        let is_current = match ssl.version2() {
+            Some(SslVersion::TLS1_3) => true,
+            Some(SslVersion::TLS1_2) => suite.starts_with("ECDHE-"),
+            _ => false,
+        };
+        Some(Arc::new(Handshake { key_hash, is_current }))
+    }
+
+    /// Whether a connection may be used. One of which nothing was noted may not.
+    pub fn check(&self, handshake: Option<&Handshake>) -> Result<(), Refused> {
+        let Some(handshake) = handshake.filter(|handshake| handshake.is_current) else {
+            return Err(Refused::Outdated);
+        };
+        let pinned = |pin: &SpkiPin| *pin.sha256() == handshake.key_hash;
+        if self.pins.is_empty() || self.pins.iter().any(pinned) {
+            Ok(())
+        } else {
+            Err(Refused::Pin)
+        }
+    }
+}
+
+fn read(tls: &UpstreamTls) -> Result<Vec<u8>, String> {
+    match &tls.ca {
+        Some(path) => crate::certificate::read(path)
+            .map_err(|error| format!("{}: {error}", path.display())),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,21 @@
+//! What whole-system tests are made of: the real binary under test, origins that behave and origins
+//! that do not, clients that say exactly what they are told to, and certificates.
+//!
+//! This crate knows the binaries by their command lines, ports and files only.
+#![forbid(unsafe_code)]
+
+pub mod binary;
+pub mod bounded;
+pub mod certs;
+pub mod client;
+pub mod folder;
+pub mod load;
+pub mod origin;
+pub mod ports;
+pub mod proxy;
+pub mod template;
+
+pub use bounded::{eventually, within};
+pub use client::{Answer, Connection};
+pub use origin::Origin;
+pub use proxy::Proxy;

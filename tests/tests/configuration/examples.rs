@@ -1,0 +1,194 @@
+//! Each file of `conf/examples` is started and gets traffic. Ports and paths are replaced in the
+//! text; nothing else is.
+
+use std::path::{Path, PathBuf};
+
+use marchproxy_tests::binary;
+use marchproxy_tests::certs::{Authority, Kind};
+use marchproxy_tests::client::{Http2, TlsClient, WebSocket, get, request};
+use marchproxy_tests::folder::Folder;
+use marchproxy_tests::proxy::Setup;
+use marchproxy_tests::{Origin, Proxy, ports};
+
+const TESTED: [&str; 9] = [
+    "dns.yaml",
+    "error-pages.yaml",
+    "folder",
+    "grpc.yaml",
+    "header-edits.yaml",
+    "site.yaml",
+    "smallest.yaml",
+    "tls-upstream.yaml",
+    "websocket.yaml",
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/examples")
+}
+
+/// The text of an example with names for its ports and its paths.
+fn text_of(name: &str) -> String {
+    let path = folder().join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let text = text.replace(":8080", ":@web-port@").replace(":8443", ":@tls-port@");
+    let text = text.replace("/etc/marchproxy", "@dir@");
+    ["3000", "3001", "3002", "3003"].iter().fold(text, |text, port| {
+        text.replace(&format!(":{port}"), &format!(":@{port}-port@"))
+            .replace(&format!("port: {port}"), &format!("port: @{port}-port@"))
+    })
+}
+
+/// Starts the origin that an example expects on a port.
+async fn origin(setup: &mut Setup, port: &str) -> Origin {
+    let number = ports::free();
+    setup.values().set(&format!("{port}-port"), number);
+    Origin::on_port(port, number).await
+}
+
+#[test]
+fn every_example_has_its_test() {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, TESTED);
+}
+
+#[tokio::test]
+async fn every_example_passes_check_as_it_is() {
+    for name in TESTED.iter().filter(|name| **name != "error-pages.yaml") {
+        let path = folder().join(name);
+        let ended = binary::run(&["check".as_ref(), path.as_os_str()]).await;
+        assert_eq!(ended.code(), 0, "{name}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn smallest() {
+    let mut setup = Setup::new();
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("smallest.yaml")).await;
+    assert_eq!(proxy.get("/a").await.seen().target, "/a");
+}
+
+#[tokio::test]
+async fn dns() {
+    let mut setup = Setup::new();
+    let _one = origin(&mut setup, "3000").await;
+    let _other = origin(&mut setup, "3001").await;
+    let proxy = setup.start(&text_of("dns.yaml")).await;
+    proxy.answers("/", 200, marchproxy_tests::bounded::STEP).await;
+}
+
+#[tokio::test]
+async fn error_pages() {
+    let setup = Setup::new()
+        .file("pages/shop-closed.html", "shop closed")
+        .file("pages/api-away.json", "{\"api\":\"away\"}")
+        .file("pages/not-found.html", "not found")
+        .file("pages/failure.html", "failure");
+    let proxy = setup.start(&text_of("error-pages.yaml")).await;
+    assert_eq!(proxy.get("/").await.text(), "shop closed");
+    let answer = proxy.get("/api/x").await;
+    assert_eq!(answer.json()["api"], "away");
+    assert_eq!(answer.status, 502);
+}
+
+#[tokio::test]
+async fn grpc() {
+    let mut setup = Setup::new();
+    let (one, other) = (ports::free(), ports::free());
+    setup.values().set("3000-port", one);
+    setup.values().set("3001-port", other);
+    let _origins = (Origin::http2_on_port("a", one).await, Origin::http2_on_port("b", other).await);
+    let proxy = setup.start(&text_of("grpc.yaml")).await;
+    let mut client = Http2::open(proxy.web()).await;
+    let mut call = client.request("POST", "/helloworld.Greeter/SayHello");
+    call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let answer = client.send(call, Some(b"hello".to_vec()), None).await.unwrap();
+    assert_eq!((answer.text().as_str(), answer.trailer("grpc-status")), ("hello", Some("0")));
+    assert_eq!(client.get("/other").await.status, 404);
+}
+
+#[tokio::test]
+async fn header_edits() {
+    let mut setup = Setup::new();
+    let _tenants = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("header-edits.yaml")).await;
+    let answer = proxy.get("/tenants/acme/a/b").await;
+    let seen = answer.seen();
+    assert_eq!((seen.target.as_str(), seen.field("x-tenant")), ("/a/b", Some("acme")));
+    assert_eq!(seen.field("host"), Some("tenants.internal"));
+    assert!(answer.field("strict-transport-security").is_some());
+    assert!(proxy.get("/robots.txt").await.text().contains("Disallow"));
+}
+
+#[tokio::test]
+async fn site() {
+    let authority = Authority::new();
+    let mut setup = Setup::new()
+        .leaf("tls/shop", &authority.leaf(&["shop.example.com", "*.example.com"], Kind::Ecdsa))
+        .leaf("tls/api", &authority.leaf(&["api.example.com"], Kind::Rsa));
+    let mut origins = Vec::new();
+    for port in ["3000", "3001", "3002", "3003"] {
+        origins.push(origin(&mut setup, port).await);
+    }
+    let proxy = setup.start(&text_of("site.yaml")).await;
+    let tls = proxy.address("tls");
+    let at = async |host: &str, target: &str| {
+        let (mut connection, _) = TlsClient::trusting(&authority, host).connect(tls).await;
+        connection.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        connection.answer().await
+    };
+    assert_eq!(at("shop.example.com", "/assets/a.css").await.seen().target, "/a.css");
+    assert!(["3000", "3001"].contains(&at("shop.example.com", "/").await.seen().origin.as_str()));
+    assert_eq!(at("api.example.com", "/orders/7").await.seen().target, "/v2/orders/7");
+    assert_eq!(at("api.example.com", "/x").await.seen().target, "/v2/x");
+    assert_eq!(at("old.example.com", "/x").await.status, 301);
+    let plain = "GET /x?y HTTP/1.1\r\nHost: shop.example.com\r\n\r\n";
+    let answer = request(proxy.web(), plain).await;
+    assert_eq!(answer.status, 308);
+    let location = format!("https://shop.example.com:{}/x?y", tls.port());
+    assert_eq!(answer.field("location"), Some(location.as_str()));
+}
+
+#[tokio::test]
+async fn tls_upstream() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&["orders.internal"], Kind::Ecdsa);
+    let mut setup = Setup::new().file("tls/internal-ca.pem", authority.pem());
+    let port = ports::free();
+    setup.values().set("3000-port", port);
+    let _orders = Origin::tls_on_port(&leaf, &["h2", "http/1.1"], port).await;
+    let proxy = setup.start(&text_of("tls-upstream.yaml")).await;
+    assert_eq!(proxy.get("/").await.seen().version, "HTTP/2");
+}
+
+#[tokio::test]
+async fn websocket() {
+    let mut setup = Setup::new();
+    let _pages = origin(&mut setup, "3000").await;
+    let _chat = origin(&mut setup, "3001").await;
+    let proxy = setup.start(&text_of("websocket.yaml")).await;
+    let mut socket = WebSocket::open(proxy.connect().await, "/chat").await;
+    socket.echo("hello").await.unwrap();
+    assert_eq!(proxy.get("/").await.seen().origin, "3000");
+}
+
+#[tokio::test]
+async fn a_folder_of_files() {
+    let mut setup = Setup::new();
+    let _shop = origin(&mut setup, "3000").await;
+    let _orders = origin(&mut setup, "3001").await;
+    let target = Folder::new();
+    for name in ["10-listeners.yaml", "20-shop.yaml", "30-orders.yaml"] {
+        let text = setup.values().fill(&text_of(&format!("folder/{name}")));
+        target.write(name, text);
+    }
+    let status = setup.values().fill("status: { address: \"127.0.0.1:@status-port@\" }\n");
+    target.write("90-status.yaml", status);
+    let proxy = Proxy::over(setup, target.path()).await;
+    assert_eq!(get(proxy.web(), "/").await.seen().origin, "3000");
+    assert_eq!(get(proxy.web(), "/orders/1").await.seen().origin, "3001");
+}

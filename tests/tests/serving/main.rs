@@ -1,0 +1,15 @@
+//! Requests on their way: routes, rewrites, forwarding, protocols, and what is told of them.
+#![forbid(unsafe_code)]
+
+mod bodies;
+mod forwarding;
+mod grpc;
+mod http2;
+mod logs;
+mod metrics;
+mod pages;
+mod rewriting;
+mod routing;
+mod trust;
+mod upstreams;
+mod websocket;

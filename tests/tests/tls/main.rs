@@ -1,0 +1,6 @@
+//! TLS: what listeners offer and refuse, certificates chosen and changed, and TLS to origins.
+#![forbid(unsafe_code)]
+
+mod certificates;
+mod listener;
+mod upstream;

@@ -1,0 +1,119 @@
+//! TLS to origins: always verified.
+
+use marchproxy_tests::certs::{Authority, EXPIRED, Kind, Leaf};
+use marchproxy_tests::proxy::{SIMPLE, Setup};
+use marchproxy_tests::{Origin, Proxy};
+
+const BOTH: &[&str] = &["h2", "http/1.1"];
+
+async fn start(origin: &Origin, authority: &Authority, tls: &str) -> Proxy {
+    let text = SIMPLE.replace("name: app,", &format!("name: app, {tls},"));
+    let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+    setup.start(&text).await
+}
+
+fn origin_leaf(authority: &Authority) -> Leaf {
+    authority.leaf(&["orders.internal"], Kind::Ecdsa)
+}
+
+const VERIFIED: &str = "tls: { verify: orders.internal, ca: \"@dir@/ca.pem\" }";
+
+async fn refused(origin: &Origin, authority: &Authority, tls: &str, reason: &str) {
+    let proxy = start(origin, authority, tls).await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, reason));
+    assert_eq!(origin.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn an_origin_with_the_right_name_and_authority_is_spoken_to() {
+    let authority = Authority::new();
+    let origin = Origin::tls(&origin_leaf(&authority), BOTH).await;
+    let proxy = start(&origin, &authority, VERIFIED).await;
+    assert_eq!(proxy.get("/").await.seen().version, "HTTP/1.1");
+}
+
+#[tokio::test]
+async fn another_authority_a_wrong_name_or_an_expired_certificate_is_refused() {
+    let authority = Authority::new();
+    let origin = Origin::tls(&origin_leaf(&Authority::new()), BOTH).await;
+    refused(&origin, &authority, VERIFIED, "upstream.tls").await;
+    let origin = Origin::tls(&authority.leaf(&["other.internal"], Kind::Ecdsa), BOTH).await;
+    refused(&origin, &authority, VERIFIED, "upstream.tls").await;
+    let expired = authority.leaf_with(&["orders.internal"], Kind::Rsa, EXPIRED);
+    let origin = Origin::tls(&expired, BOTH).await;
+    refused(&origin, &authority, VERIFIED, "upstream.tls").await;
+    let origin = Origin::start().await;
+    refused(&origin, &authority, VERIFIED, "upstream.tls").await;
+}
+
+#[tokio::test]
+async fn the_authorities_of_the_system_do_not_know_a_private_one() {
+    let authority = Authority::new();
+    let origin = Origin::tls(&origin_leaf(&authority), BOTH).await;
+    refused(&origin, &authority, "tls: { verify: orders.internal }", "upstream.tls").await;
+}
+
+#[tokio::test]
+async fn the_endpoints_own_address_is_verified_when_no_name_is_given() {
+    let authority = Authority::new();
+    let origin = Origin::tls(&authority.leaf(&["127.0.0.1"], Kind::Ecdsa), BOTH).await;
+    let proxy = start(&origin, &authority, "tls: { ca: \"@dir@/ca.pem\" }").await;
+    assert_eq!(proxy.get("/").await.status, 200);
+    let origin = Origin::tls(&origin_leaf(&authority), BOTH).await;
+    refused(&origin, &authority, "tls: { ca: \"@dir@/ca.pem\" }", "upstream.tls").await;
+}
+
+#[tokio::test]
+async fn a_pin_must_fit_besides() {
+    let authority = Authority::new();
+    let leaf = origin_leaf(&authority);
+    let origin = Origin::tls(&leaf, BOTH).await;
+    let with = |pins: &str| {
+        format!("tls: {{ verify: orders.internal, ca: \"@dir@/ca.pem\", pins: [{pins}] }}")
+    };
+    let backup = format!("sha256:{}", "0".repeat(64));
+    let proxy = start(&origin, &authority, &with(&format!("{backup}, {}", leaf.pin()))).await;
+    assert_eq!(proxy.get("/").await.status, 200);
+    let origin = Origin::tls(&leaf, BOTH).await;
+    refused(&origin, &authority, &with(&backup), "upstream.pin").await;
+}
+
+#[tokio::test]
+async fn http2_is_chosen_by_alpn() {
+    let authority = Authority::new();
+    let leaf = origin_leaf(&authority);
+    for (protocol, offered, version) in [
+        ("auto", BOTH, "HTTP/2"),
+        ("auto", &["http/1.1"][..], "HTTP/1.1"),
+        ("http2", BOTH, "HTTP/2"),
+        ("http1", BOTH, "HTTP/1.1"),
+    ] {
+        let origin = Origin::tls(&leaf, offered).await;
+        let proxy = start(&origin, &authority, &format!("protocol: {protocol}, {VERIFIED}")).await;
+        assert_eq!(proxy.get("/").await.seen().version, version, "{protocol} {offered:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_never_shared_between_upstreams_that_verify_differently() {
+    let authority = Authority::new();
+    let leaf = origin_leaf(&authority);
+    let origin = Origin::tls(&leaf, BOTH).await;
+    let text = r#"
+listeners: [{ name: web, address: "127.0.0.1:@web-port@" }]
+routes:
+  - { name: good, match: { path: /good }, upstream: good }
+  - { name: bad, match: { path: /bad }, upstream: bad }
+upstreams:
+  - { name: good, endpoints: ["@origin@"], tls: { verify: orders.internal, ca: "@dir@/ca.pem" } }
+  - { name: bad, endpoints: ["@origin@"], tls: { verify: other.internal, ca: "@dir@/ca.pem" } }
+process: { workers: 1 }
+"#;
+    let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+    let proxy = setup.start(text).await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/good").await.status, 200);
+        assert_eq!(proxy.get("/bad").await.status, 502);
+    }
+}
