@@ -116,8 +116,7 @@ impl Answer {
 
     /// Sets the body and what describes it, unless the status has none (RFC 9110, section 6.4.1).
     pub(crate) fn set_body(&mut self, body: Bytes, content_type: HeaderValue) {
-        let has_none =
-            matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_none = matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if has_none {
             return;
         }

@@ -25,6 +25,7 @@ mod tests;
 mod trie;
 
 pub(crate) use build::{Pattern, build, conditions};
+pub(crate) use entry::{HeaderCondition, QueryCondition};
 
 use http::{HeaderMap, Method};
 

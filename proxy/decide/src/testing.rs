@@ -18,6 +18,7 @@ pub(crate) fn config(value: serde_json::Value) -> Config {
 }
 
 /// A configuration of one listener, the upstreams `app` and `other`, and these routes.
+#[expect(clippy::needless_pass_by_value, reason = "tests write the value in place")]
 pub(crate) fn config_of_routes(routes: serde_json::Value) -> Config {
     config(serde_json::json!({
         "listeners": [{ "name": "web", "address": "127.0.0.1:8080" }],

@@ -51,9 +51,7 @@ fn what_passes_by_itself_says_when_to_try_again() {
 
 #[test]
 fn an_error_page_of_the_route_comes_before_that_of_the_configuration() {
-    let page = |file: &str, statuses: Value, kind: &str| {
-        json!({ "file": file, "statuses": statuses, "content_type": kind })
-    };
+    let page = |file: &str, statuses: Value, kind: &str| json!({ "file": file, "statuses": statuses, "content_type": kind });
     let snapshot = try_compile(&config(json!({
         "listeners": [{ "name": "web", "address": "127.0.0.1:8080" }],
         "upstreams": [{ "name": "app", "endpoints": ["127.0.0.1:3000"] }],
@@ -93,7 +91,9 @@ fn an_answer_is_written_as_http1() {
     let mut bytes = Vec::new();
     answer.to_http1("Tue, 24 Nov 2026 04:05:06 GMT", true, &mut bytes);
     let text = String::from_utf8(bytes).unwrap();
-    assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\ndate: Tue, 24 Nov 2026 04:05:06 GMT\r\n"));
+    assert!(
+        text.starts_with("HTTP/1.1 400 Bad Request\r\ndate: Tue, 24 Nov 2026 04:05:06 GMT\r\n")
+    );
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("\r\nconnection: close"));
     assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())));

@@ -66,11 +66,7 @@ fn check_size(headers: &HeaderMap) -> Result<(), Reason> {
 }
 
 /// RFC 9112, section 6.3: a length that cannot be relied on is an unrecoverable error.
-fn check_framing(
-    status: StatusCode,
-    version: Version,
-    headers: &HeaderMap,
-) -> Result<(), Reason> {
+fn check_framing(status: StatusCode, version: Version, headers: &HeaderMap) -> Result<(), Reason> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
     let length_is_fine = length.is_none_or(|length| content_length(length.as_bytes()).is_some());

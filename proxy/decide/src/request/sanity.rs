@@ -82,8 +82,7 @@ fn check_http2(head: &RequestHead<'_>, listener: &ListenerRules) -> Result<(), R
         return Err(Reason::HeadSize);
     }
     // RFC 9113, section 8.2.2.
-    let connection_fields =
-        [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE];
+    let connection_fields = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE];
     let has_any = connection_fields.iter().any(|name| head.headers.contains_key(name));
     let te_is_fine = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"trailers");
     if has_any || !head.headers.get_all(TE).iter().all(te_is_fine) {

@@ -6,10 +6,10 @@ use http::Method;
 use marchproxy_conf::problem::{Place, Problem};
 use marchproxy_conf::values::{HostPattern, PathPattern, Segment};
 
-use super::entry::{Conditions, Entry};
+use super::Routers;
+use super::entry::{Conditions, Entry, HeaderCondition, QueryCondition};
 use super::hosts::Hosts;
 use super::trie::{End, Shape};
-use super::{Routers, entry};
 use crate::exchange::MAX_CAPTURES;
 use crate::path;
 
@@ -149,8 +149,10 @@ impl Clash {
                     name(patterns, other),
                     name(patterns, route)
                 );
-                let note =
-                    format!("`{}` matches the same requests, and neither is more specific", name(patterns, other));
+                let note = format!(
+                    "`{}` matches the same requests, and neither is more specific",
+                    name(patterns, other)
+                );
                 Problem::new("route-conflict", match_of(route), message)
                     .note(note, Some(match_of(other)))
             }
@@ -243,16 +245,13 @@ fn normal_segment(text: &str) -> Result<String, String> {
 
 /// Sorts what a route asks for, and drops repetitions.
 pub(crate) fn conditions(
-    headers: Vec<(http::HeaderName, Option<Box<[u8]>>)>,
-    query: Vec<(Box<[u8]>, Option<Box<[u8]>>)>,
+    mut headers: Vec<HeaderCondition>,
+    mut query: Vec<QueryCondition>,
 ) -> Conditions {
-    let mut headers = headers;
-    headers.sort_unstable_by(|one, other| {
-        (one.0.as_str(), &one.1).cmp(&(other.0.as_str(), &other.1))
-    });
+    headers
+        .sort_unstable_by(|one, other| (one.0.as_str(), &one.1).cmp(&(other.0.as_str(), &other.1)));
     headers.dedup();
-    let mut query = query;
     query.sort_unstable();
     query.dedup();
-    entry::Conditions { headers: headers.into(), query: query.into() }
+    Conditions { headers: headers.into(), query: query.into() }
 }

@@ -14,7 +14,8 @@ impl Hosts {
         shape: &Shape,
         entry: &Entry,
     ) -> Option<usize> {
-        let find = |trie: &Trie| trie.nodes.first().and_then(|root| trie.cover(root, 0, shape, entry));
+        let find =
+            |trie: &Trie| trie.nodes.first().and_then(|root| trie.cover(root, 0, shape, entry));
         let mut found = None;
         match host {
             Some(HostPattern::Exact(host)) => {

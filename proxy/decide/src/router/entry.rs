@@ -6,13 +6,17 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::Query;
 
+/// A header condition: name, and value if one is asked for.
+pub(crate) type HeaderCondition = (HeaderName, Option<Box<[u8]>>);
+
+/// A query condition: name, and value if one is asked for, percent-decoded.
+pub(crate) type QueryCondition = (Box<[u8]>, Option<Box<[u8]>>);
+
 /// What a route asks for besides host and path, in one order and without repetition.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Conditions {
-    /// Name, and value if one is asked for.
-    pub(crate) headers: Box<[(HeaderName, Option<Box<[u8]>>)]>,
-    /// Name, and value if one is asked for, percent-decoded.
-    pub(crate) query: Box<[(Box<[u8]>, Option<Box<[u8]>>)]>,
+    pub(crate) headers: Box<[HeaderCondition]>,
+    pub(crate) query: Box<[QueryCondition]>,
 }
 
 /// One route at its place in a trie.
@@ -49,8 +53,15 @@ impl Entry {
 
     /// Whether all but the method fits.
     pub(super) fn fits(&self, query: &Query<'_>) -> bool {
-        self.conditions.headers.iter().all(|(name, value)| has_field(query.headers, name, value))
-            && self.conditions.query.iter().all(|(name, value)| has_pair(query.query, name, value))
+        self.conditions
+            .headers
+            .iter()
+            .all(|(name, value)| has_field(query.headers, name, value.as_deref()))
+            && self
+                .conditions
+                .query
+                .iter()
+                .all(|(name, value)| has_pair(query.query, name, value.as_deref()))
     }
 }
 
@@ -66,21 +77,20 @@ fn is_implied<N: PartialEq, V: PartialEq>(one: &(N, Option<V>), by: &(N, Option<
     one.0 == by.0 && (one.1.is_none() || one.1 == by.1)
 }
 
-fn has_field(headers: &HeaderMap, name: &HeaderName, value: &Option<Box<[u8]>>) -> bool {
+fn has_field(headers: &HeaderMap, name: &HeaderName, value: Option<&[u8]>) -> bool {
     match value {
         None => headers.contains_key(name),
-        Some(value) => headers.get_all(name).iter().any(|other| other.as_bytes() == &**value),
+        Some(value) => headers.get_all(name).iter().any(|other| other.as_bytes() == value),
     }
 }
 
-fn has_pair(query: Option<&str>, name: &[u8], value: &Option<Box<[u8]>>) -> bool {
+fn has_pair(query: Option<&str>, name: &[u8], value: Option<&[u8]>) -> bool {
     let Some(query) = query else { return false };
     query.as_bytes().split(|c| *c == b'&').any(|pair| {
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let (own_name, own_value) = pair.split_at_checked(equals).unwrap_or_default();
         let own_value = own_value.get(1..).unwrap_or_default();
-        is_decoded(own_name, name)
-            && value.as_ref().is_none_or(|value| is_decoded(own_value, value))
+        is_decoded(own_name, name) && value.is_none_or(|value| is_decoded(own_value, value))
     })
 }
 

@@ -50,9 +50,10 @@ fn the_reference_page_is_up_to_date() {
          | reason | status | whose fault | closes | what happened |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {
-        let status = match reason.is_log_only() {
-            true => format!("{} (log only)", reason.status_number()),
-            false => reason.status_number().to_string(),
+        let status = if reason.is_log_only() {
+            format!("{} (log only)", reason.status_number())
+        } else {
+            reason.status_number().to_string()
         };
         let closes = if reason.closes() { "yes" } else { "" };
         let (code, title) = (reason.code(), reason.title());

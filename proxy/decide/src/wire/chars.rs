@@ -34,6 +34,7 @@ const fn contains(set: &[u8], c: u8) -> bool {
     false
 }
 
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
 const fn table() -> [u8; 256] {
     let mut table = [0; 256];
     let mut c: u8 = 0;
@@ -48,6 +49,7 @@ const fn table() -> [u8; 256] {
 
 static CLASSES: [u8; 256] = table();
 
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
 const fn is(c: u8, class: u8) -> bool {
     CLASSES[c as usize] & class != 0
 }
@@ -84,6 +86,7 @@ pub const fn hex_value(c: u8) -> Option<u8> {
 
 /// Whether all of `bytes` may stand in a field value: no control character but the tab (RFC 9110,
 /// section 5.5). Written without a branch, so that it is compiled to vector code.
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch it becomes vector code")]
 pub fn is_field_value(bytes: &[u8]) -> bool {
     let is_bad = |c: u8| ((c < b' ') & (c != b'\t')) | (c == 0x7f);
     !bytes.iter().fold(false, |bad, c| bad | is_bad(*c))
@@ -92,6 +95,7 @@ pub fn is_field_value(bytes: &[u8]) -> bool {
 /// Whether all of `bytes` may stand in a request target: printable ASCII but `#`. Browsers send `{`,
 /// `}`, `|`, `^` and others raw, although RFC 3986 would have them escaped (the path's normal form
 /// does that); a fragment is never sent (RFC 9112, section 3.2).
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch it becomes vector code")]
 pub fn is_target(bytes: &[u8]) -> bool {
     let is_bad = |c: u8| (c <= b' ') | (c >= 0x7f) | (c == b'#');
     !bytes.is_empty() && !bytes.iter().fold(false, |bad, c| bad | is_bad(*c))

@@ -12,14 +12,19 @@ use crate::fields::FieldsMut;
 
 pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut impl FieldsMut) {
     let own = &exchange.connection.client_value;
-    to.set(X_FORWARDED_FOR, match exchange.peer_trusted {
-        true => appended(received, &X_FORWARDED_FOR, own.as_bytes()).unwrap_or_else(|| own.clone()),
-        false => own.clone(),
-    });
-    to.set(X_FORWARDED_PROTO, match exchange.scheme {
-        Scheme::Http => HeaderValue::from_static("http"),
-        Scheme::Https => HeaderValue::from_static("https"),
-    });
+    let chain = if exchange.peer_trusted {
+        appended(received, &X_FORWARDED_FOR, own.as_bytes())
+    } else {
+        None
+    };
+    to.set(X_FORWARDED_FOR, chain.unwrap_or_else(|| own.clone()));
+    to.set(
+        X_FORWARDED_PROTO,
+        match exchange.scheme {
+            Scheme::Http => HeaderValue::from_static("http"),
+            Scheme::Https => HeaderValue::from_static("https"),
+        },
+    );
     if let Ok(host) = HeaderValue::from_str(exchange.outer_authority()) {
         to.set(X_FORWARDED_HOST, host);
     }
@@ -31,19 +36,18 @@ pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut impl Field
 fn set_forwarded(received: &HeaderMap, exchange: &Exchange, to: &mut impl FieldsMut) {
     let mut element = String::with_capacity(96);
     let scheme = exchange.scheme.as_str();
-    let peer = exchange.connection.client.ip().to_canonical();
-    let written = match peer {
+    let written = match exchange.connection.client_ip {
         IpAddr::V4(ip) => write!(element, "for={ip};"),
         IpAddr::V6(ip) => write!(element, "for=\"[{ip}]\";"),
     };
     let written = written
         .and_then(|()| write!(element, "host=\"{}\";proto={scheme}", exchange.outer_authority()));
-    let received = if exchange.peer_trusted {
+    let chain = if exchange.peer_trusted {
         appended(received, &FORWARDED, element.as_bytes())
     } else {
         None
     };
-    let value = received.or_else(|| HeaderValue::from_str(&element).ok());
+    let value = chain.or_else(|| HeaderValue::from_str(&element).ok());
     match (written, value) {
         (Ok(()), Some(value)) => to.set(FORWARDED, value),
         _ => to.remove(&FORWARDED),
@@ -52,11 +56,11 @@ fn set_forwarded(received: &HeaderMap, exchange: &Exchange, to: &mut impl Fields
 
 /// All that was received under this name, and `last`, as one list.
 fn appended(received: &HeaderMap, name: &HeaderName, last: &[u8]) -> Option<HeaderValue> {
-    let mut list = Vec::with_capacity(64);
-    for value in received.get_all(name) {
-        list.extend_from_slice(value.as_bytes());
-        list.extend_from_slice(b", ");
+    let mut joined = Vec::with_capacity(64);
+    for element in received.get_all(name) {
+        joined.extend_from_slice(element.as_bytes());
+        joined.extend_from_slice(b", ");
     }
-    list.extend_from_slice(last);
-    HeaderValue::from_bytes(&list).ok()
+    joined.extend_from_slice(last);
+    HeaderValue::from_bytes(&joined).ok()
 }

@@ -92,8 +92,9 @@ fn is_bare(value: &[u8]) -> bool {
 
 /// Whether no character of a JSON string needs escaping; without a branch, so that it is compiled
 /// to vector code.
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch it becomes vector code")]
 fn is_harmless(value: &[u8]) -> bool {
-    let is_bad = |c: u8| (c < b' ') | (c >= 0x7f) | (c == b'"') | (c == b'\\');
+    let is_bad = |c: u8| !matches!(c, b' '..0x7f) | (c == b'"') | (c == b'\\');
     !value.iter().fold(false, |bad, c| bad | is_bad(*c))
 }
 

@@ -24,7 +24,11 @@ const fn sometimes(name: &'static str, kind: &'static str, meaning: &'static str
 /// Every field, in the order of a line.
 pub const FIELDS: &[LogField] = &[
     always("time", "string", "When the request began: RFC 3339, UTC, milliseconds."),
-    always("request_id", "string", "Its id, also in `X-Request-Id` both ways: a trusted peer's, or a ULID."),
+    always(
+        "request_id",
+        "string",
+        "Its id, also in `X-Request-Id` both ways: a trusted peer's, or a ULID.",
+    ),
     sometimes("trace_id", "string", "The W3C trace id that was forwarded."),
     always("client", "string", "The client's address, as far as trusted proxies say."),
     always("peer", "string", "Address and port of the other end of the connection."),
@@ -35,7 +39,11 @@ pub const FIELDS: &[LogField] = &[
     always("method", "string", "The method; `-` when the head could not be read."),
     always("scheme", "string", "`http` or `https`, as far as trusted proxies say."),
     always("host", "string", "The host, in lower case, with a port that is not the scheme's own."),
-    always("path", "string", "Path in normal form and query, at most 2048 bytes; of a refused target, as it came."),
+    always(
+        "path",
+        "string",
+        "Path in normal form and query, at most 2048 bytes; of a refused target, as it came.",
+    ),
     always("protocol", "string", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2`."),
     always("status", "number", "The status the client got; 499 when it was gone before."),
     sometimes("reason", "string", "Why it was refused or failed: see the table of reasons."),
@@ -46,7 +54,11 @@ pub const FIELDS: &[LogField] = &[
     always("bytes_in", "number", "Bytes of the request's body."),
     always("bytes_out", "number", "Bytes of the answer's body."),
     always("generation", "number", "The configuration it was served with."),
-    sometimes("duration_ms", "number", "From the first byte of the request to the end of the answer."),
+    sometimes(
+        "duration_ms",
+        "number",
+        "From the first byte of the request to the end of the answer.",
+    ),
     sometimes("head_ms", "number", "From the first byte of the request to the end of its head."),
     sometimes("connect_ms", "number", "From choosing an endpoint to a connection, new or kept."),
     sometimes("first_byte_ms", "number", "From a connection to the first byte of the answer."),

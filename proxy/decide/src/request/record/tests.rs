@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +51,7 @@ fn line_of(format: AccessLogFormat, exchange: &Exchange, headers: &HeaderMap) ->
 fn every_field_is_in_the_table_and_in_its_order() {
     let headers = Asked::new("GET", "/", &[("user-agent", "u"), ("referer", "r")]).headers;
     let line = line_of(AccessLogFormat::Json, &full_exchange(), &headers);
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&line).unwrap();
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line).unwrap();
     let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
     assert_eq!(object.keys().collect::<Vec<_>>(), names);
     for field in FIELDS {
@@ -63,8 +63,7 @@ fn every_field_is_in_the_table_and_in_its_order() {
 #[test]
 fn what_is_always_there_is_there_for_a_request_that_was_never_read() {
     let line = line_of(AccessLogFormat::Json, &exchange(), &HeaderMap::new());
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&line).unwrap();
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line).unwrap();
     let names = FIELDS.iter().filter(|field| field.always).map(|field| field.name);
     assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), names.collect::<Vec<_>>());
 }
@@ -85,7 +84,8 @@ fn a_json_line_says_what_happened() {
 #[test]
 fn a_text_line_says_the_same() {
     let headers = Asked::new("GET", "/", &[("user-agent", "curl/8 \"x\"")]).headers;
-    let line = String::from_utf8(line_of(AccessLogFormat::Text, &full_exchange(), &headers)).unwrap();
+    let line =
+        String::from_utf8(line_of(AccessLogFormat::Text, &full_exchange(), &headers)).unwrap();
     assert!(line.starts_with("time=2026-11-24T04:05:06.789Z request_id="), "{line}");
     assert!(line.contains(" path=/a?b=1 protocol=HTTP/1.1 status=502 "), "{line}");
     assert!(line.ends_with(" user_agent=\"curl/8 \\\"x\\\"\"\n"), "{line}");
@@ -164,7 +164,7 @@ proptest! {
             headers.insert(USER_AGENT, value);
         }
         let line = line_of(AccessLogFormat::Json, &full_exchange(), &headers);
-        prop_assert_eq!(line.iter().filter(|c| **c == b'\n').count(), 1);
+        prop_assert_eq!(line.split(|c| *c == b'\n').count(), 2);
         let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
         if let (true, Ok(text)) = (headers.contains_key(USER_AGENT), std::str::from_utf8(&agent)) {
             prop_assert_eq!(value["user_agent"].as_str(), Some(text));
@@ -199,7 +199,7 @@ fn the_reference_page_is_up_to_date() {
     for field in FIELDS {
         let always = if field.always { "yes" } else { "" };
         let LogField { name, kind, meaning, .. } = field;
-        page.push_str(&format!("| `{name}` | {kind} | {always} | {meaning} |\n"));
+        writeln!(page, "| `{name}` | {kind} | {always} | {meaning} |").unwrap();
     }
     crate::testing::assert_document("access-log.md", &page);
 }

@@ -12,12 +12,14 @@ fn reason(status: u16, version: Version, fields: &[(&str, &str)]) -> Option<Reas
     }
 }
 
+type Case<'a> = (u16, Version, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn a_contradictory_answer_is_refused() {
     let malformed = Some(Reason::UpstreamMalformed);
     let length = ("content-length", "1");
     let chunked = ("transfer-encoding", "chunked");
-    let cases: [(u16, Version, &[(&str, &str)]); 11] = [
+    let cases: [Case<'_>; 11] = [
         // RFC 9112, section 6.
         (200, Version::HTTP_11, &[length, length]),
         (200, Version::HTTP_11, &[("content-length", "1, 1")]),
@@ -71,17 +73,20 @@ fn prepared(websocket: bool, fields: &[(&str, &str)]) -> HeaderMap {
 
 #[test]
 fn what_belongs_to_the_connection_stays_there() {
-    let headers = prepared(false, &[
-        ("connection", "close, X-Mine"),
-        ("x-mine", "1"),
-        ("keep-alive", "timeout=5"),
-        ("proxy-connection", "close"),
-        ("upgrade", "h2c"),
-        ("server", "nginx"),
-        ("content-length", "3"),
-        ("trailer", "x"),
-        ("x-request-id", "upstream's"),
-    ]);
+    let headers = prepared(
+        false,
+        &[
+            ("connection", "close, X-Mine"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "close"),
+            ("upgrade", "h2c"),
+            ("server", "nginx"),
+            ("content-length", "3"),
+            ("trailer", "x"),
+            ("x-request-id", "upstream's"),
+        ],
+    );
     let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-length", "trailer", "via", "x-request-id", "x-route"]);
@@ -91,7 +96,8 @@ fn what_belongs_to_the_connection_stays_there() {
 
 #[test]
 fn the_switch_to_a_websocket_reaches_the_client() {
-    let fields = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
+    let fields =
+        [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
     let headers = prepared(true, &fields);
     assert_eq!(headers["connection"], "upgrade");
     assert_eq!(headers["upgrade"], "websocket");

@@ -71,7 +71,8 @@ fn a_redirect_leads_where_it_should() {
         (json!({ "path": "{name}" }), "a", "/x/y", "http://a/y"),
     ];
     for (redirect, host, target, location) in cases {
-        let routes = json!([{ "name": "r", "match": { "path": "/x/{name}" }, "redirect": redirect }]);
+        let routes =
+            json!([{ "name": "r", "match": { "path": "/x/{name}" }, "redirect": redirect }]);
         let answer = answered(routes, &Asked::new("GET", target, &[("host", host)]));
         assert_eq!(answer.status, StatusCode::PERMANENT_REDIRECT);
         assert_eq!(answer.headers["location"], location, "{redirect}");

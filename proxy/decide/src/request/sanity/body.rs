@@ -19,9 +19,9 @@ pub(super) fn declared(headers: &HeaderMap) -> Result<DeclaredBody, Reason> {
     }
     match (length, coding) {
         (None, None) => Ok(DeclaredBody::None),
-        (Some(length), None) => content_length(length.as_bytes())
-            .map(DeclaredBody::Length)
-            .ok_or(Reason::LengthInvalid),
+        (Some(length), None) => {
+            content_length(length.as_bytes()).map(DeclaredBody::Length).ok_or(Reason::LengthInvalid)
+        }
         (None, Some(coding)) if codings.next().is_none() => {
             transfer_coding(coding.as_bytes()).map(|()| DeclaredBody::Chunked)
         }

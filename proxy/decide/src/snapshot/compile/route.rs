@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use marchproxy_conf::model::{self, HeaderMatch, Listener, Match, QueryMatch, Route, Upstream};
 use marchproxy_conf::problem::{Place, Problem};
-use marchproxy_conf::values::{HostPattern, Name};
+use marchproxy_conf::values::{HostPattern, Name, Size, Time};
 
 use super::pages;
 use super::template::{Scope, field_name};
 use crate::answer::Answer;
 use crate::path;
-use crate::router::{Pattern, conditions};
+use crate::router::{HeaderCondition, Pattern, QueryCondition, conditions};
 use crate::snapshot::{Action, Redirect, Rewrite, RouteRules};
 
 /// Where listeners and upstreams stand.
@@ -75,8 +75,8 @@ impl Work<'_> {
                 &place.key("response_headers"),
                 self.problems,
             ),
-            timeout: timeout.map(|timeout| timeout.duration()),
-            body_size: body_size.map(|size| size.bytes()),
+            timeout: timeout.map(Time::duration),
+            body_size: body_size.map(Size::bytes),
             error_pages: pages::compile(
                 error_pages,
                 &place.key("error_pages"),
@@ -100,12 +100,11 @@ impl Work<'_> {
         let Match { host, path, methods, headers, query } = matches;
         let mut positions = Vec::with_capacity(listeners.len());
         for (index, listener) in listeners.iter().enumerate() {
-            match self.names.listeners.get(listener.as_str()) {
-                Some(position) => positions.push(*position),
-                None => {
-                    let place = self.place.key("listeners").index(index);
-                    self.problem("unknown-listener", place, format!("there is no `{listener}`"));
-                }
+            if let Some(position) = self.names.listeners.get(listener.as_str()) {
+                positions.push(*position);
+            } else {
+                let place = self.place.key("listeners").index(index);
+                self.problem("unknown-listener", place, format!("there is no `{listener}`"));
             }
         }
         positions.sort_unstable();
@@ -216,13 +215,13 @@ impl Work<'_> {
     }
 }
 
-fn header_condition(model: &HeaderMatch) -> Option<(HeaderName, Option<Box<[u8]>>)> {
+fn header_condition(model: &HeaderMatch) -> Option<HeaderCondition> {
     let HeaderMatch { name, value } = model;
     let value = value.as_ref().map(|value| value.as_bytes().into());
     field_name(name).map(|name| (name, value))
 }
 
-fn query_condition(model: &QueryMatch) -> (Box<[u8]>, Option<Box<[u8]>>) {
+fn query_condition(model: &QueryMatch) -> QueryCondition {
     let QueryMatch { name, value } = model;
     (name.as_bytes().into(), value.as_ref().map(|value| value.as_bytes().into()))
 }

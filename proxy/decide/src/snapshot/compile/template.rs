@@ -45,15 +45,18 @@ impl Scope<'_> {
     ) -> TextTemplate {
         let mut pieces = Vec::with_capacity(template.pieces().len());
         for piece in template.pieces() {
-            match piece {
-                values::Piece::Text(text) => pieces.push(Piece::Text(text.as_str().into())),
-                values::Piece::Variable(name) => match self.piece(name) {
-                    Some(piece) => pieces.push(piece),
-                    None => {
-                        let message = format!("`{name}` is not known here");
-                        problems.push(Problem::new("unknown-variable", place.clone(), message));
-                    }
-                },
+            let name = match piece {
+                values::Piece::Text(text) => {
+                    pieces.push(Piece::Text(text.as_str().into()));
+                    continue;
+                }
+                values::Piece::Variable(name) => name,
+            };
+            if let Some(piece) = self.piece(name) {
+                pieces.push(piece);
+            } else {
+                let message = format!("`{name}` is not known here");
+                problems.push(Problem::new("unknown-variable", place.clone(), message));
             }
         }
         TextTemplate(pieces)

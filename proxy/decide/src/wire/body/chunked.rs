@@ -1,5 +1,7 @@
 //! The chunked transfer coding (RFC 9112, section 7.1).
 
+use ExtensionAt::{Name, NameStart, Quoted, QuotedEnd, QuotedPair, Value, ValueStart};
+
 use super::Progress;
 use super::trailer::Trailer;
 use crate::verdict::Reason;
@@ -100,13 +102,12 @@ impl Chunked {
     /// Takes one byte of framing; says whether the body ended with it.
     fn take(&mut self, c: u8, limit: u64) -> Result<bool, Reason> {
         match (self.at, c) {
-            (At::SizeStart, _) => self.take_digit(c)?,
             (At::Size, b'\r') => self.at = At::SizeLineFeed,
             (At::Size, b';') => {
                 self.extension = 0;
-                self.at = At::Extension(ExtensionAt::NameStart);
+                self.at = At::Extension(NameStart);
             }
-            (At::Size, _) => self.take_digit(c)?,
+            (At::SizeStart | At::Size, _) => self.take_digit(c)?,
             (At::Extension(at), _) => self.take_extension(at, c)?,
             (At::SizeLineFeed, b'\n') => self.begin_chunk(limit)?,
             (At::ContentReturn, b'\r') => self.at = At::ContentLineFeed,
@@ -141,7 +142,6 @@ impl Chunked {
         if self.extension > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
             return Err(Reason::ChunkExtension);
         }
-        use ExtensionAt::{Name, NameStart, Quoted, QuotedEnd, QuotedPair, Value, ValueStart};
         let next = match (at, c) {
             (NameStart | Name, _) if chars::is_token(c) => Name,
             (Name, b'=') => ValueStart,

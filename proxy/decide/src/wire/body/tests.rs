@@ -177,7 +177,13 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
         Just("x"),
     ];
     let end = prop_oneof![4 => Just("0\r\n\r\n"), 1 => Just("")];
-    (proptest::collection::vec(piece, 0..8), end, any::<proptest::sample::Index>(), any::<u8>(), any::<bool>())
+    (
+        proptest::collection::vec(piece, 0..8),
+        end,
+        any::<proptest::sample::Index>(),
+        any::<u8>(),
+        any::<bool>(),
+    )
         .prop_map(|(pieces, end, place, byte, spoil)| {
             let mut bytes = format!("{}{end}", pieces.concat()).into_bytes();
             if spoil && !bytes.is_empty() {

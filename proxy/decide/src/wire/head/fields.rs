@@ -8,6 +8,7 @@ use crate::verdict::Reason;
 use crate::wire::chars;
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of a head")]
 pub(super) struct Fields {
     count: usize,
     has_host: bool,

@@ -28,8 +28,8 @@ fn a_plain_head_is_complete() {
     let facts = facts(text);
     assert_eq!(facts.length, text.len() - 4);
     assert_eq!(facts.version, Version::HTTP_11);
-    assert_eq!(&text[facts.method.clone()], "GET");
-    assert_eq!(&text[facts.target.clone()], "/a?b");
+    assert_eq!(text.get(facts.method.clone()), Some("GET"));
+    assert_eq!(text.get(facts.target.clone()), Some("/a?b"));
     assert_eq!((facts.fields, facts.framing), (1, Framing::None));
     assert!(facts.keep_alive && !facts.expect_continue);
 }
@@ -171,9 +171,9 @@ fn a_limit_is_met_before_the_head_ends() {
     let long = "a".repeat(600);
     let cases = [
         (format!("GET /{long}"), Reason::TargetSize),
-        (format!("GET /{} HTTP/1.1\r\n", &long[..64]), Reason::TargetSize),
+        (format!("GET /{} HTTP/1.1\r\n", "a".repeat(64)), Reason::TargetSize),
         (long.clone(), Reason::RequestLine),
-        (format!("{} / HTTP/1.1\r\n", &long[..33]), Reason::RequestLine),
+        (format!("{} / HTTP/1.1\r\n", "a".repeat(33)), Reason::RequestLine),
         (format!("GET / HTTP/1.1\r\nHost: a\r\nA: {long}"), Reason::HeadSize),
         (format!("GET / HTTP/1.1\r\nHost: a\r\nA: {long}\r\n"), Reason::HeadSize),
         (format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(9)), Reason::Fields),
@@ -222,9 +222,8 @@ fn any_head() -> impl Strategy<Value = String> {
         "[a-z :\t]{0,8}\r\n",
     ];
     let start = prop_oneof![Just("GET / HTTP/1.1\r\n"), Just("\r\nGET /a HTTP/1.0\r\n"), Just("G")];
-    (start, proptest::collection::vec(line, 0..10)).prop_map(|(start, lines)| {
-        format!("{start}{}\r\nGET /next HTTP/1.1\r\n", lines.concat())
-    })
+    (start, proptest::collection::vec(line, 0..10))
+        .prop_map(|(start, lines)| format!("{start}{}\r\nGET /next HTTP/1.1\r\n", lines.concat()))
 }
 
 proptest! {

@@ -1,0 +1,196 @@
+//! What `marchproxy check --online` looks at beyond the text: certificates, keys, authorities, names
+//! and endpoints.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use marchproxy_conf::model::{self, Config, Endpoint};
+use marchproxy_conf::values::HostPort;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::certificate::Certificate;
+use crate::resolver::Resolver;
+use crate::upstream::Upstream;
+
+/// A certificate with fewer days left is warned of.
+const SOON: i32 = 30;
+/// Endpoints that are looked up and connected to at the same time.
+const AT_ONCE: usize = 32;
+
+/// How one thing was found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Level {
+    /// It works.
+    Fine,
+    /// It works, for now.
+    Warning,
+    /// It does not.
+    Failed,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Finding {
+    pub(super) level: Level,
+    what: String,
+    found: String,
+}
+
+impl Finding {
+    fn new(level: Level, what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { level, what: what.into(), found: found.into() }
+    }
+
+    fn word(&self) -> &'static str {
+        match self.level {
+            Level::Fine => "ok",
+            Level::Warning => "warning",
+            Level::Failed => "failed",
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "result": self.word(), "what": self.what, "found": self.found })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.word(), self.what, self.found)
+    }
+}
+
+/// Looks at everything that `config` speaks of.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = config.certificates.iter().map(certificate).collect();
+    findings.extend(config.upstreams.iter().filter_map(authorities));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => findings.extend(runtime.block_on(endpoints(config))),
+        Err(error) => findings.push(Finding::new(Level::Failed, "endpoints", error.to_string())),
+    }
+    findings
+}
+
+fn certificate(config: &model::Certificate) -> Finding {
+    let what = format!("certificate `{}`", config.name);
+    match Certificate::load(config) {
+        Err(error) => Finding::new(Level::Failed, what, error),
+        Ok(certificate) => {
+            let (level, found) = validity(certificate.days_left());
+            Finding::new(level, what, found)
+        }
+    }
+}
+
+/// What is to be said of a certificate with so many days left.
+fn validity(days: i32) -> (Level, String) {
+    match days {
+        SOON.. => (Level::Fine, format!("expires in {days} days")),
+        // Whole days: what expired an hour ago has 0 left too.
+        0 => (Level::Warning, "expires today or has just expired; replace it now".to_owned()),
+        1.. => (Level::Warning, format!("expires in {days} days; renew it")),
+        _ if days == i32::MIN => {
+            (Level::Failed, "the end of its validity is unreadable; replace it".to_owned())
+        }
+        _ => {
+            let ago = days.unsigned_abs();
+            (Level::Failed, format!("expired {ago} days ago; clients refuse it, replace it"))
+        }
+    }
+}
+
+/// Reads the files of an upstream. Nothing to say of one that names none.
+fn authorities(config: &model::Upstream) -> Option<Finding> {
+    let what = format!("TLS of upstream `{}`", config.name);
+    if let Err(error) = Upstream::new(config) {
+        return Some(Finding::new(Level::Failed, what, error));
+    }
+    let ca = config.tls.as_ref()?.ca.as_ref()?;
+    Some(Finding::new(Level::Fine, what, format!("{} is readable", ca.display())))
+}
+
+/// An endpoint as it is configured.
+struct Target<'a> {
+    upstream: &'a model::Upstream,
+    host: HostPort,
+    every_address: bool,
+}
+
+async fn endpoints(config: &Config) -> Vec<Finding> {
+    let targets: Vec<Target<'_>> = config
+        .upstreams
+        .iter()
+        .flat_map(|upstream| upstream.endpoints.iter().map(|endpoint| target(upstream, endpoint)))
+        .collect();
+    let resolver = Resolver::new(&config.resolver);
+    let resolver = resolver.as_ref().map_err(String::as_str);
+    let findings: Vec<Vec<Finding>> = futures_util::stream::iter(targets)
+        .map(|target| async move { endpoint(&target, resolver).await })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    findings.into_iter().flatten().collect()
+}
+
+fn target<'a>(upstream: &'a model::Upstream, endpoint: &Endpoint) -> Target<'a> {
+    let (host, every_address) = match endpoint {
+        Endpoint::Address(host) => (host.clone(), false),
+        Endpoint::Static(one) => (one.address.clone(), false),
+        Endpoint::Dns(all) => (HostPort::Name(all.dns.clone(), all.port), true),
+    };
+    Target { upstream, host, every_address }
+}
+
+/// Looks the endpoint's name up, if it has one, and connects to each address that would be used.
+async fn endpoint(target: &Target<'_>, resolver: Result<&Resolver, &str>) -> Vec<Finding> {
+    let what = format!("endpoint {} of upstream `{}`", target.host, target.upstream.name);
+    let addresses = match addresses(target, resolver).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            let found = format!("cannot look up the name: {error}");
+            return vec![Finding::new(Level::Failed, what, found)];
+        }
+    };
+    let bound = target.upstream.timeouts.connect.duration();
+    let mut findings = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        findings.push(dial(&what, address, bound).await);
+    }
+    findings
+}
+
+async fn addresses(
+    target: &Target<'_>,
+    resolver: Result<&Resolver, &str>,
+) -> Result<Vec<SocketAddr>, String> {
+    match &target.host {
+        HostPort::Address(address) => Ok(vec![*address]),
+        HostPort::Name(name, port) => {
+            let lookup = resolver?.look_up(name.as_str()).await?;
+            let most = if target.every_address { usize::MAX } else { 1 };
+            let used = lookup.addresses.into_iter().take(most);
+            Ok(used.map(|ip| SocketAddr::new(ip, *port)).collect())
+        }
+    }
+}
+
+async fn dial(what: &str, address: SocketAddr, bound: Duration) -> Finding {
+    match timeout(bound, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Finding::new(Level::Fine, what, format!("{address} accepts connections")),
+        Ok(Err(error)) => {
+            Finding::new(Level::Failed, what, format!("cannot connect to {address}: {error}"))
+        }
+        Err(_) => {
+            let found = format!("cannot connect to {address}: no answer within {bound:?}");
+            Finding::new(Level::Failed, what, found)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
