@@ -12,6 +12,10 @@ pub trait FieldsMut {
     fn set(&mut self, name: HeaderName, value: HeaderValue);
     /// Adds a field, whatever is there.
     fn add(&mut self, name: HeaderName, value: HeaderValue);
+    /// Makes room for so many more, so that a table of fields grows once. Need not do anything.
+    fn reserve(&mut self, more: usize) {
+        let _ = more;
+    }
 }
 
 impl FieldsMut for HeaderMap {
@@ -29,5 +33,10 @@ impl FieldsMut for HeaderMap {
 
     fn add(&mut self, name: HeaderName, value: HeaderValue) {
         self.append(name, value);
+    }
+
+    fn reserve(&mut self, more: usize) {
+        // As many as a table can hold are far more than any head may have.
+        let _ = self.try_reserve(more);
     }
 }

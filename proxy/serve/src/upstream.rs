@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::resolver::Resolver;
 use trust::Trust;
-pub use trust::Handshake;
+pub use trust::{Handshake, Refused};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.
 pub struct Upstream {
@@ -135,7 +135,7 @@ impl Upstream {
     ///
     /// # Errors
     /// Which of the upstream's demands is not met.
-    pub fn check(&self, handshake: Option<&Handshake>) -> Result<(), trust::Refused> {
+    pub fn check(&self, handshake: Option<&Handshake>) -> Result<(), Refused> {
         match &self.trust {
             Some(trust) => trust.check(handshake),
             None => Ok(()),

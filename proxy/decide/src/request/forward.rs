@@ -24,6 +24,9 @@ pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-ho
 /// `X-Forwarded-Proto`
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// How many fields are usually added.
+const ADDED_FIELDS: usize = 7;
+
 /// Makes the fields of the request that is forwarded out of those received: `to` begins as a copy
 /// of them. `Content-Length` and `Transfer-Encoding` stay: whoever writes the message owns them.
 ///
@@ -39,6 +42,7 @@ pub fn prepare(
     exchange: &mut Exchange,
     to: &mut impl FieldsMut,
 ) {
+    to.reserve(ADDED_FIELDS);
     let takes_trailers = hop::te_is_trailers(head.headers);
     hop::strip(head.headers, to);
     if takes_trailers {

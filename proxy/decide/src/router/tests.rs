@@ -128,8 +128,9 @@ fn a_route_that_asks_for_more_comes_first_and_falls_back() {
         json!({ "path": "/a", "headers": [{ "name": "x-a" }] }),
         json!({ "path": "/a", "headers": [{ "name": "x-a", "value": "1" }] }),
         json!({ "path": "/a", "query": [{ "name": "q", "value": "a b" }] }),
+        json!({ "path": "/a", "query": [{ "name": "p" }] }),
     ]));
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         ("GET", "/a", &[], 1),
         ("PUT", "/a", &[], 2),
         ("POST", "/a", &[("x-a", "1")], 3),
@@ -139,6 +140,7 @@ fn a_route_that_asks_for_more_comes_first_and_falls_back() {
         ("GET", "/a?p=1&q=%61%20b", &[], 6),
         ("GET", "/a?q=a%2", &[], 1),
         ("GET", "/a?q", &[], 1),
+        ("GET", "/a?p", &[], 7),
         ("GET", "/b?q=a+b", &[("x-a", "1")], 0),
     ];
     for (method, target, fields, route) in cases {
@@ -408,14 +410,9 @@ impl Plain {
     }
 }
 
-fn any_plain() -> impl Strategy<Value = Plain> {
-    let host = proptest::sample::select(vec![
-        None,
-        Some("a.b"),
-        Some("c.a.b"),
-        Some("*.b"),
-        Some("*.a.b"),
-    ]);
+/// Routes all over the place, and routes crowded at a few places, where the last criteria decide.
+fn any_plains() -> impl Strategy<Value = Vec<Plain>> {
+    let hosts = vec![None, Some("a.b"), Some("c.a.b"), Some("*.b"), Some("*.a.b")];
     let paths = vec![
         "/",
         "/x",
@@ -435,10 +432,22 @@ fn any_plain() -> impl Strategy<Value = Plain> {
         "=/x/y",
         "/{a}/",
     ];
+    let listeners = vec![None, None, Some(0), Some(1)];
+    let wide = proptest::collection::vec(any_plain(listeners, hosts, paths), 1..12);
+    let crowded = any_plain(vec![None], vec![None, Some("*.b")], vec!["/", "/{a}"]);
+    prop_oneof![wide, proptest::collection::vec(crowded, 1..12)]
+}
+
+fn any_plain(
+    listeners: Vec<Option<usize>>,
+    hosts: Vec<Option<&'static str>>,
+    paths: Vec<&'static str>,
+) -> impl Strategy<Value = Plain> {
+    let host = proptest::sample::select(hosts);
     let methods = vec![vec![], vec!["GET"], vec!["PUT"], vec!["GET", "PUT"]];
     let condition = || proptest::sample::select(vec![None, None, Some(None), Some(Some("1"))]);
     (
-        proptest::sample::select(vec![None, None, Some(0), Some(1)]),
+        proptest::sample::select(listeners),
         host,
         proptest::sample::select(paths),
         proptest::sample::select(methods),
@@ -459,7 +468,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn the_router_agrees_with_sorting_and_taking_the_first(
-        plains in proptest::collection::vec(any_plain(), 1..12),
+        plains in any_plains(),
         asked in proptest::collection::vec(
             (0..2_usize, proptest::sample::select(vec!["GET", "PUT", "HEAD"]),
              proptest::sample::select(vec!["a.b", "b", "c.a.b", "d.b", "z"]),

@@ -22,7 +22,7 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {
-            tracing::error!(listener = listener.name, %error, "cannot watch a listening socket");
+            tracing::error!(listener = &*listener.name, %error, "cannot watch a listening socket");
             return;
         }
     };
@@ -38,7 +38,7 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
                 worker.observer.metrics.accept_paused(&listener.name);
-                tracing::warn!(listener = listener.name, %error, "accepting pauses");
+                tracing::warn!(listener = &*listener.name, %error, "accepting pauses");
                 sleep(PAUSE).await;
             }
         }

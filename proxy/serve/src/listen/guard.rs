@@ -33,7 +33,7 @@ const GATHER: usize = 4096;
 const HEAD_READ: usize = 4096;
 
 /// A stream that a [`Guard`] can stand on: plain text or TLS.
-pub trait Transport: IO + Sized {
+pub trait Transport: IO + Sized + 'static {
     /// Whether a read would find something without asking the kernel.
     fn has_buffered(&self) -> bool;
     /// Resolves when the kernel has something to read, or the end.

@@ -102,7 +102,7 @@ async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
     link.begin();
     let view = link.listener.view();
     let until = Instant::now().checked_add(view.config.requests.head_time.duration());
-    let limits = view.rules().head;
+    let limits = view.head;
     let mut scanner = HeadScanner::new();
     let speaks_http2 = view.speaks_http2();
     drop(view);

@@ -66,7 +66,7 @@ impl Running {
 }
 
 /// Serves one connection until either side ends it. `origin` names the connection.
-pub async fn serve<S: IO>(
+pub async fn serve<S: IO + 'static>(
     stream: Box<S>,
     origin: &Link,
     worker: &Worker,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use marchproxy_conf::model::{self, Protocol};
-use marchproxy_decide::snapshot::ListenerRules;
+use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
 
 use super::drain::{Drain, DrainSender, Phase};
@@ -23,17 +23,13 @@ pub struct View {
     pub generation: Arc<Generation>,
     /// Its position in that configuration.
     pub index: usize,
+    /// Limits on the heads of its requests.
+    pub head: HeadLimits,
     /// Present: it speaks TLS.
     pub tls: Option<Arc<ServerTls>>,
 }
 
 impl View {
-    /// The compiled form of its limits.
-    pub fn rules(&self) -> &ListenerRules {
-        // The index was looked up in this very snapshot when the view was made.
-        self.generation.snapshot.listeners.get(self.index).unwrap_or(&self.generation.no_listener)
-    }
-
     /// Whether HTTP/1 is spoken.
     pub fn speaks_http1(&self) -> bool {
         self.config.protocol != Protocol::Http2

@@ -26,6 +26,8 @@ pub struct Worker {
     pub proxy: Arc<HttpProxy<Edge>>,
     /// Where everything that happens is counted and written.
     pub observer: Arc<Observer>,
+    /// Its position among the workers.
+    pub index: usize,
 }
 
 /// The control thread's side of a worker.
@@ -49,7 +51,7 @@ impl WorkerHandle {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(run(received, observer)))?;
+            .spawn(move || runtime.block_on(run(index, received, observer)))?;
         Ok(Self { orders, thread })
     }
 
@@ -64,7 +66,11 @@ impl WorkerHandle {
     }
 }
 
-async fn run(mut orders: mpsc::UnboundedReceiver<Order>, observer: Arc<Observer>) {
+async fn run(
+    index: usize,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    observer: Arc<Observer>,
+) {
     let conf = Arc::new(ServerConf {
         threads: 1,
         work_stealing: false,
@@ -72,15 +78,13 @@ async fn run(mut orders: mpsc::UnboundedReceiver<Order>, observer: Arc<Observer>
         max_retries: STALE_RETRIES,
         ..ServerConf::default()
     });
-    let mut proxy = http_proxy(&conf, Edge::new(Arc::clone(&observer)));
+    let mut proxy = http_proxy(&conf, Edge::new(Arc::clone(&observer), index));
     let mut options = HttpServerOptions::default();
     // CONNECT comes to our own checkpoints, which refuse it, so that it is recorded like all else.
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
-    let worker = Arc::new(Worker { proxy: Arc::new(proxy), observer });
-    let flush = tokio::spawn(Observer::flush_regularly(Arc::clone(&worker.observer)));
+    let worker = Arc::new(Worker { proxy: Arc::new(proxy), observer, index });
     while let Some(Order { listener, socket }) = orders.recv().await {
         tokio::spawn(accept::run(socket, listener, Arc::clone(&worker)));
     }
-    flush.abort();
 }

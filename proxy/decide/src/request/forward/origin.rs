@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use http::header::FORWARDED;
+use http::header::{FORWARDED, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
@@ -25,11 +25,20 @@ pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut impl Field
             Scheme::Https => HeaderValue::from_static("https"),
         },
     );
-    if let Ok(host) = HeaderValue::from_str(exchange.outer_authority()) {
+    if let Some(host) = host_value(received, exchange) {
         to.set(X_FORWARDED_HOST, host);
     }
     if received.contains_key(FORWARDED) {
         set_forwarded(received, exchange, to);
+    }
+}
+
+/// The host the client asked for; shared with the received field when that says the same.
+fn host_value(received: &HeaderMap, exchange: &Exchange) -> Option<HeaderValue> {
+    let host = exchange.outer_authority();
+    match received.get(HOST) {
+        Some(value) if value.as_bytes() == host.as_bytes() => Some(value.clone()),
+        _ => HeaderValue::from_str(host).ok(),
     }
 }
 

@@ -1,0 +1,231 @@
+//! The one type that Pingora calls: it turns hooks into checkpoints, and decides nothing itself.
+
+mod failure;
+mod fields;
+mod flow;
+mod send;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use marchproxy_decide::request::{RequestHead, forward, respond, route, sanity};
+use marchproxy_decide::verdict::{Reason, Verdict};
+use pingora_core::protocols::Digest;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use crate::listen::link::{self, Link};
+use crate::observe::Observer;
+use crate::upstream::Handshake;
+use fields::{AnswerFields, RequestFields};
+use flow::Flow;
+
+/// What Pingora calls for each request.
+pub struct Edge {
+    observer: Arc<Observer>,
+    worker: usize,
+}
+
+impl Edge {
+    /// For the worker at this position.
+    pub fn new(observer: Arc<Observer>, worker: usize) -> Self {
+        Self { observer, worker }
+    }
+}
+
+/// Ends Pingora's work on a request for a reason of ours; `fail_to_proxy` sends the refusal.
+fn refused(flow: &mut Flow, reason: Reason) -> Box<Error> {
+    flow.refuse(reason);
+    Error::explain(ErrorType::HTTPStatus(reason.status().as_u16()), reason.code())
+}
+
+fn link_of(session: &Session) -> Result<Arc<Link>> {
+    let link = session.digest().and_then(link::carried).cloned();
+    link.ok_or_else(|| Error::explain(ErrorType::InternalError, "a session without a link"))
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Flow;
+
+    fn new_ctx(&self) -> Flow {
+        Flow::new(Arc::clone(&self.observer), self.worker)
+    }
+
+    /// None of Pingora's own modules is wanted.
+    fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, flow: &mut Flow) -> Result<bool> {
+        let link = link_of(session)?;
+        let Some((view, exchange)) = flow.begin(&link) else {
+            return Err(Error::explain(ErrorType::InternalError, "a request begun twice"));
+        };
+        let snapshot = &view.generation.snapshot;
+        let verdict = {
+            let request = session.req_header();
+            let head = request_head(request);
+            match sanity::check(snapshot, &head, exchange) {
+                Verdict::Pass => route::check(snapshot, &head, exchange),
+                refused => refused,
+            }
+        };
+        exchange.marks.head = Some(link::now());
+        if let Some(listener) = snapshot.listener_of(exchange) {
+            session.set_read_timeout(Some(listener.body_idle));
+            session.set_write_timeout(Some(listener.answer_idle));
+            session.set_total_drain_timeout(Some(listener.body_idle));
+        }
+        match verdict {
+            Verdict::Pass => {
+                flow.limit_time(&link);
+                Ok(false)
+            }
+            Verdict::Answer(answer) => {
+                exchange.status = answer.status.as_u16();
+                send::answer(session, flow, &answer).await?;
+                Ok(true)
+            }
+            Verdict::Refuse(reason) => {
+                flow.refuse(reason);
+                send::refusal(session, flow, reason).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, flow: &mut Flow) -> Result<Box<HttpPeer>> {
+        match flow.pick() {
+            Ok(endpoint) => Ok(Box::new(endpoint.peer.clone())),
+            Err(reason) => Err(refused(flow, reason)),
+        }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _reused: bool,
+        _: &HttpPeer,
+        _: std::os::unix::io::RawFd,
+        digest: Option<&Digest>,
+        flow: &mut Flow,
+    ) -> Result<()> {
+        let handshake = digest
+            .and_then(|digest| digest.ssl_digest.as_ref())
+            .and_then(|tls| tls.extension.get::<Handshake>());
+        match flow.check_handshake(handshake) {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(refused(flow, reason)),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        flow: &mut Flow,
+    ) -> Result<()> {
+        let Some((view, exchange)) = flow.parts() else { return Ok(()) };
+        let snapshot = &view.generation.snapshot;
+        let target = forward::target(snapshot, exchange).into_owned();
+        request.set_raw_path(target.as_bytes())?;
+        let received = session.req_header();
+        forward::prepare(snapshot, &request_head(received), exchange, &mut RequestFields(request));
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        flow: &mut Flow,
+    ) -> Result<()> {
+        let count = body.as_ref().map_or(0, Bytes::len);
+        if flow.body_passes(count) { Ok(()) } else { Err(refused(flow, Reason::BodySize)) }
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        answer: &mut ResponseHeader,
+        flow: &mut Flow,
+    ) -> Result<()> {
+        let Some((_, exchange)) = flow.parts() else { return Ok(()) };
+        exchange.marks.first_byte = Some(link::now());
+        match respond::check(exchange, answer.status, answer.version, &answer.headers) {
+            Verdict::Refuse(reason) => Err(refused(flow, reason)),
+            Verdict::Pass | Verdict::Answer(_) => Ok(()),
+        }
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        answer: &mut ResponseHeader,
+        flow: &mut Flow,
+    ) -> Result<()> {
+        flow.answering(answer.status);
+        if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        let Some((view, exchange)) = flow.parts() else { return Ok(()) };
+        exchange.status = answer.status.as_u16();
+        let version = answer.version;
+        respond::prepare(&view.generation.snapshot, exchange, version, &mut AnswerFields(answer));
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        flow: &mut Flow,
+    ) -> Result<Option<std::time::Duration>> {
+        flow.answer_passes(body.as_ref().map_or(0, Bytes::len));
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        flow: &mut Flow,
+    ) -> FailToProxy {
+        let reason = failure::reason(error, flow);
+        flow.refuse(reason);
+        if !reason.is_log_only() && session.response_written().is_none() {
+            // The client may be gone by now: nothing is left to be told to anyone.
+            let _ = send::refusal(session, flow, reason).await;
+        }
+        FailToProxy { error_code: reason.status_number(), can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, flow: &mut Flow) {
+        flow.finish(Some(&session.req_header().headers));
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Flow, _: &Error) -> bool {
+        // What went wrong is in the access log, with its reason, once.
+        true
+    }
+}
+
+fn request_head(request: &RequestHeader) -> RequestHead<'_> {
+    let is_http2 = request.version == http::Version::HTTP_2;
+    RequestHead {
+        method: &request.method,
+        target: request.raw_path(),
+        authority: request
+            .uri
+            .authority()
+            .filter(|_| is_http2)
+            .map(|authority| authority.as_str().as_bytes()),
+        version: request.version,
+        headers: &request.headers,
+    }
+}

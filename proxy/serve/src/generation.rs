@@ -1,0 +1,21 @@
+//! One configuration as it runs.
+
+use std::sync::Arc;
+
+use marchproxy_conf::model::Config;
+use marchproxy_decide::snapshot::Snapshot;
+
+use crate::observe::metrics::Handles;
+use crate::upstream::Upstream;
+
+/// One configuration as it runs: what is decided by, and what is carried over from the one before.
+pub struct Generation {
+    /// As configured.
+    pub config: Config,
+    /// The compiled form.
+    pub snapshot: Snapshot,
+    /// Its counters, found without a look-up.
+    pub handles: Handles,
+    /// At the positions that the snapshot gives them.
+    pub upstreams: Vec<Arc<Upstream>>,
+}

@@ -1,0 +1,203 @@
+//! The metrics of the process.
+
+mod build;
+mod handles;
+mod labels;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use handles::Handles;
+pub use table::{Entry, Kind, METRICS};
+
+use std::sync::{Mutex, PoisonError};
+
+use marchproxy_decide::snapshot::Snapshot;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+
+use super::access_log::Counters;
+use build::Builder;
+use handles::Families;
+use labels::Labels;
+
+/// The metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    requests: Families,
+    listeners: Listeners,
+    generation: IntGauge,
+    reloads_ok: IntCounter,
+    reloads_failed: IntCounter,
+    last_reload_successful: IntGauge,
+    certificates: IntGaugeVec,
+    log: Counters,
+    labels: Mutex<Labels>,
+}
+
+/// What is told of listeners.
+struct Listeners {
+    open: IntGaugeVec,
+    total: IntCounterVec,
+    refused: IntCounterVec,
+    handshake_failures: IntCounterVec,
+    accept_pauses: IntCounterVec,
+    failures: IntGaugeVec,
+}
+
+impl Metrics {
+    /// All metrics, at their beginning. An error is a fault of the table they are made from.
+    pub fn new() -> Result<Self, String> {
+        let registry = Registry::new();
+        let build = Builder(&registry);
+        let reloads = build.counters("marchproxy_configuration_reloads_total")?;
+        Ok(Self {
+            requests: families(&build)?,
+            listeners: Listeners::new(&build)?,
+            generation: build.gauge("marchproxy_configuration_generation")?,
+            reloads_ok: reloads.with_label_values(&["ok"]),
+            reloads_failed: reloads.with_label_values(&["failed"]),
+            last_reload_successful: build
+                .gauge("marchproxy_configuration_last_reload_successful")?,
+            certificates: build.gauges("marchproxy_certificate_expiry_seconds")?,
+            log: Counters {
+                dropped_lines: build.counter("marchproxy_access_log_dropped_lines_total")?,
+                write_errors: build.counter("marchproxy_access_log_write_errors_total")?,
+            },
+            labels: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// What the requests of `snapshot` count with. Afterwards either [`Metrics::reloaded`] says
+    /// that it is served, or [`Metrics::reload_failed`] that it is not.
+    pub fn for_snapshot(&self, snapshot: &Snapshot) -> Handles {
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.propose(snapshot);
+        self.requests.handles(snapshot)
+    }
+
+    /// What the access log counts with.
+    pub fn access_log_counters(&self) -> Counters {
+        self.log.clone()
+    }
+
+    /// A connection was admitted.
+    pub fn connection_opened(&self, listener: &str) {
+        self.listeners.open.with_label_values(&[listener]).inc();
+        self.listeners.total.with_label_values(&[listener]).inc();
+    }
+
+    /// A connection that was admitted has ended.
+    pub fn connection_closed(&self, listener: &str) {
+        self.listeners.open.with_label_values(&[listener]).dec();
+    }
+
+    /// A connection was not admitted.
+    pub fn connection_refused(&self, listener: &str) {
+        self.listeners.refused.with_label_values(&[listener]).inc();
+    }
+
+    /// A TLS handshake did not succeed; the cause is one of few words.
+    pub fn handshake_failed(&self, listener: &str, cause: &'static str) {
+        self.listeners.handshake_failures.with_label_values(&[listener, cause]).inc();
+    }
+
+    /// Accepting pauses.
+    pub fn accept_paused(&self, listener: &str) {
+        self.listeners.accept_pauses.with_label_values(&[listener]).inc();
+    }
+
+    /// The snapshot that handles were last made for is served now. What earlier ones had and this
+    /// one has not is no longer told of.
+    pub fn reloaded(&self, generation: u64) {
+        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.reloads_ok.inc();
+        self.last_reload_successful.set(1);
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.accept();
+        self.forget(&mut labels);
+    }
+
+    /// A configuration was faulty: the one before stays.
+    pub fn reload_failed(&self) {
+        self.reloads_failed.inc();
+        self.last_reload_successful.set(0);
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.reject();
+        self.forget(&mut labels);
+    }
+
+    /// These listeners, and no others, cannot be opened.
+    pub fn listener_failures(&self, names: &[String]) {
+        self.listeners.failures.reset();
+        for name in names {
+            self.listeners.failures.with_label_values(&[name.as_str()]).set(1);
+        }
+    }
+
+    /// The certificates in use, each with the seconds that it has left.
+    pub fn certificates(&self, certificates: &[(String, i64)]) {
+        self.certificates.reset();
+        for (name, seconds) in certificates {
+            self.certificates.with_label_values(&[name.as_str()]).set(*seconds);
+        }
+    }
+
+    /// All metrics in the text format of Prometheus, version 0.0.4.
+    pub fn render(&self) -> Result<Vec<u8>, String> {
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.map(String::into_bytes).map_err(|error| format!("cannot write the metrics: {error}"))
+    }
+
+    fn forget(&self, labels: &mut Labels) {
+        labels.routes.forget(|name| {
+            self.requests.forget_route(name);
+            true
+        });
+        labels.upstreams.forget(|name| {
+            self.requests.forget_upstream(name);
+            true
+        });
+        labels.listeners.forget(|name| self.listeners.forget(name));
+    }
+}
+
+impl Listeners {
+    fn new(build: &Builder<'_>) -> Result<Self, String> {
+        Ok(Self {
+            open: build.gauges("marchproxy_connections_open")?,
+            total: build.counters("marchproxy_connections_total")?,
+            refused: build.counters("marchproxy_connections_refused_total")?,
+            handshake_failures: build.counters("marchproxy_handshake_failures_total")?,
+            accept_pauses: build.counters("marchproxy_accept_pauses_total")?,
+            failures: build.gauges("marchproxy_listener_failures")?,
+        })
+    }
+
+    /// Forgets a listener, unless it still has connections: then `false`.
+    fn forget(&self, name: &str) -> bool {
+        if self.open.with_label_values(&[name]).get() != 0 {
+            return false;
+        }
+        let _ = self.open.remove_label_values(&[name]);
+        for family in [&self.total, &self.refused, &self.accept_pauses] {
+            let _ = family.remove_label_values(&[name]);
+        }
+        for cause in ["refused", "timeout"] {
+            let _ = self.handshake_failures.remove_label_values(&[name, cause]);
+        }
+        true
+    }
+}
+
+fn families(build: &Builder<'_>) -> Result<Families, String> {
+    Ok(Families {
+        requests: build.counters("marchproxy_requests_total")?,
+        durations: build.histograms("marchproxy_request_duration_seconds")?,
+        bytes_in: build.counters("marchproxy_request_body_bytes_total")?,
+        bytes_out: build.counters("marchproxy_response_body_bytes_total")?,
+        refusals: build.counters("marchproxy_refusals_total")?,
+        upstream_requests: build.counters("marchproxy_upstream_requests_total")?,
+        first_bytes: build.histograms("marchproxy_upstream_first_byte_seconds")?,
+    })
+}

@@ -1,0 +1,66 @@
+//! Every metric there is: the one place they are named and explained.
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Grows and shrinks.
+    Gauge,
+    /// Counts values by size.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+const fn entry(
+    kind: Kind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+) -> Entry {
+    Entry { name, kind, labels, meaning }
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// Every metric, in the order of the docs.
+#[rustfmt::skip]
+pub const METRICS: &[Entry] = &[
+    entry(Counter, "marchproxy_requests_total", &["route", "class"], "Requests that have ended, by the class of their status: `1xx` to `5xx`. A client that left before it had an answer counts as `4xx`."),
+    entry(Histogram, "marchproxy_request_duration_seconds", &["route"], "From the first byte of a request to the last byte of its answer."),
+    entry(Counter, "marchproxy_request_body_bytes_total", &["route"], "Bytes of request bodies received."),
+    entry(Counter, "marchproxy_response_body_bytes_total", &["route"], "Bytes of answers' bodies sent."),
+    entry(Counter, "marchproxy_refusals_total", &["reason"], "Requests that were not answered by their upstream, by reason."),
+    entry(Counter, "marchproxy_upstream_requests_total", &["upstream", "class"], "Requests that were to be forwarded to an upstream, by the class of the status that the client got."),
+    entry(Histogram, "marchproxy_upstream_first_byte_seconds", &["upstream"], "How long an upstream took until its answer began."),
+    entry(Gauge, "marchproxy_connections_open", &["listener"], "Connections from clients right now."),
+    entry(Counter, "marchproxy_connections_total", &["listener"], "Connections that were admitted."),
+    entry(Counter, "marchproxy_connections_refused_total", &["listener"], "Connections that were closed at once because there were too many, in all or from one source."),
+    entry(Counter, "marchproxy_handshake_failures_total", &["listener", "cause"], "TLS handshakes that did not succeed, by cause: `refused` or `timeout`."),
+    entry(Counter, "marchproxy_accept_pauses_total", &["listener"], "Times that accepting paused because file descriptors or memory ran out."),
+    entry(Gauge, "marchproxy_listener_failures", &["listener"], "1: the listener is configured and cannot be opened; it is tried again."),
+    entry(Gauge, "marchproxy_configuration_generation", &[], "The configuration that new requests are served with, counted from the start of the process."),
+    entry(Counter, "marchproxy_configuration_reloads_total", &["result"], "Configurations that were read, by result: `ok` or `failed`."),
+    entry(Gauge, "marchproxy_configuration_last_reload_successful", &[], "1: the configuration read last is the one that is served; 0: it was faulty, and the one before is served."),
+    entry(Gauge, "marchproxy_certificate_expiry_seconds", &["certificate"], "Seconds until a certificate expires; negative when it has."),
+    entry(Counter, "marchproxy_access_log_dropped_lines_total", &[], "Lines of the access log that were lost because its target was too slow or failed."),
+    entry(Counter, "marchproxy_access_log_write_errors_total", &[], "Writes of the access log that failed."),
+];
+
+/// The metric with this name.
+pub(super) fn find(name: &str) -> Result<&'static Entry, String> {
+    let found = METRICS.iter().find(|entry| entry.name == name);
+    found.ok_or_else(|| format!("the metric {name} is not in the table"))
+}
