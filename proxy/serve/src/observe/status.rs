@@ -81,7 +81,8 @@ impl ServeHttp for Status {
         let head = session.req_header();
         let is_head = head.method == Method::HEAD;
         if !is_head && head.method != Method::GET {
-            let page = Page::problem(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served.");
+            let page =
+                Page::problem(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served.");
             let mut response = page.into_response(is_head);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;

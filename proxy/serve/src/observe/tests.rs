@@ -14,8 +14,8 @@ pub(super) fn snapshot(routes: &[&str], generation: u64) -> Snapshot {
     let routes: Vec<_> = routes
         .iter()
         .map(|name| {
-            let path = format!("/{name}/*");
-            serde_json::json!({ "name": name, "match": { "path": path }, "forward": "app" })
+            let path = format!("/{name}");
+            serde_json::json!({ "name": name, "match": { "path": path }, "upstream": "app" })
         })
         .collect();
     let config = serde_json::from_value(serde_json::json!({

@@ -8,7 +8,8 @@ use prometheus::{
 use super::table::{self, Entry};
 
 /// Bounds of durations, in seconds.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
+const SECONDS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
 
 /// Makes and registers.
 pub(super) struct Builder<'a>(pub(super) &'a Registry);

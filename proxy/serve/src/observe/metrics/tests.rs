@@ -33,7 +33,8 @@ fn the_table_names_every_family_and_no_other() {
     let metrics = Metrics::new().unwrap();
     touch_all(&metrics);
     let families = metrics.registry.gather();
-    let found: BTreeSet<&str> = families.iter().map(prometheus::proto::MetricFamily::name).collect();
+    let found: BTreeSet<&str> =
+        families.iter().map(prometheus::proto::MetricFamily::name).collect();
     let listed: BTreeSet<&str> = METRICS.iter().map(|entry| entry.name).collect();
     assert_eq!(found, listed);
     assert_eq!(listed.len(), METRICS.len(), "a name is listed twice");

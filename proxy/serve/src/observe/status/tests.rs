@@ -62,7 +62,10 @@ fn who_is_not_ready_says_why() {
 #[test]
 fn metrics_and_status_are_told_in_their_formats() {
     let metrics = ask("GET /metrics");
-    assert!(metrics.to_lowercase().contains("content-type: text/plain; version=0.0.4"), "{metrics}");
+    assert!(
+        metrics.to_lowercase().contains("content-type: text/plain; version=0.0.4"),
+        "{metrics}"
+    );
     assert_eq!(body(&metrics), "marchproxy_requests_total 1\n");
     let status = ask("GET /status");
     let status: serde_json::Value = serde_json::from_str(body(&status)).unwrap();
