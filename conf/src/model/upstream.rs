@@ -108,7 +108,7 @@ pub enum UpstreamProtocol {
 #[schemars(extend("x-noun" = "an upstream's `tls`"))]
 pub struct UpstreamTls {
     /// The name that the endpoint's certificate must hold, also sent as SNI; absent: the
-    /// endpoint's host.
+    /// endpoint's host. Needed when an endpoint is given by its address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<DnsName>,
     /// PEM file of the authorities to trust; absent: those of the system.

@@ -218,6 +218,19 @@ fn an_upstream_has_each_endpoint_once() {
 }
 
 #[test]
+fn tls_to_an_address_needs_a_name_to_verify() {
+    let upstream = |endpoints: &str, tls: &str| {
+        let fine = FINE.replace("[127.0.0.1:3000]", endpoints);
+        found(&format!("{fine}    tls: {tls}\n"))
+    };
+    assert_eq!(upstream("['127.0.0.1:1']", "{}"), ["nothing-to-verify 9:17"]);
+    let weighted = "[a:1, { address: '[::1]:1', weight: 2 }]";
+    assert_eq!(upstream(weighted, "{}"), ["nothing-to-verify 9:22"]);
+    assert_eq!(upstream(weighted, "{ verify: a }"), none());
+    assert_eq!(upstream("[a:1, { dns: b, port: 1 }]", "{}"), none());
+}
+
+#[test]
 fn the_resolvers_shortest_interval_is_not_longer_than_its_longest() {
     let text = format!("{FINE}resolver: {{ min_interval: 10m }}\n");
     assert_eq!(found(&text), ["interval-order 10:27"]);

@@ -3,10 +3,33 @@ use std::collections::HashMap;
 use super::item;
 use crate::model::{Config, Endpoint, Upstream};
 use crate::problem::Problem;
+use crate::values::HostPort;
 
 pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
     for (index, upstream) in config.upstreams.iter().enumerate() {
         endpoints(index, upstream, problems);
+        verifiable(index, upstream, problems);
+    }
+}
+
+/// A certificate is verified against a name. An endpoint that is given by its address has none, and
+/// without one nothing would be verified at all.
+fn verifiable(upstream_index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    if upstream.tls.as_ref().is_none_or(|tls| tls.verify.is_some()) {
+        return;
+    }
+    for (index, endpoint) in upstream.endpoints.iter().enumerate() {
+        let host = match endpoint {
+            Endpoint::Address(host) => host,
+            Endpoint::Static(endpoint) => &endpoint.address,
+            Endpoint::Dns(_) => continue,
+        };
+        if let HostPort::Address(address) = host {
+            let place = item("upstreams", upstream_index).key("endpoints").index(index);
+            let message = format!("the certificate of {address} cannot be verified without a name");
+            let problem = Problem::new("nothing-to-verify", place, message);
+            problems.push(problem.label("say in `tls.verify` which name its certificate holds"));
+        }
     }
 }
 
