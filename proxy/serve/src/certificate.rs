@@ -38,15 +38,19 @@ impl Certificate {
         let mut certificates = X509::stack_from_pem(&pem)
             .map_err(|_| format!("{chain}: not a list of certificates in PEM"))?
             .into_iter();
-        let leaf = certificates
-            .next()
-            .ok_or_else(|| format!("{chain}: holds no certificate in PEM"))?;
+        let leaf =
+            certificates.next().ok_or_else(|| format!("{chain}: holds no certificate in PEM"))?;
         let key = secret::read(&config.key)?;
-        let key = PKey::private_key_from_pem(key.bytes())
-            .map_err(|_| format!("{}: not a private key in PEM (without a passphrase)", key.place()))?;
-        let public = leaf.public_key().map_err(|_| format!("{chain}: the key in it is unreadable"))?;
+        let key = PKey::private_key_from_pem(key.bytes()).map_err(|_| {
+            format!("{}: not a private key in PEM (without a passphrase)", key.place())
+        })?;
+        let public =
+            leaf.public_key().map_err(|_| format!("{chain}: the key in it is unreadable"))?;
         if !public.public_eq(&key) {
-            return Err(format!("{chain}: the private key of `{}` belongs to another certificate", config.name));
+            return Err(format!(
+                "{chain}: the private key of `{}` belongs to another certificate",
+                config.name
+            ));
         }
         let names = names(&leaf);
         Ok(Self {

@@ -95,7 +95,7 @@ impl Control {
             None => TcpListener::bind(address).await,
         };
         let socket = socket.map_err(|error| format!("status listener {address}: {error}"))?;
-        tokio::spawn(status::serve(socket, state));
+        tokio::spawn(crate::observe::status::serve(socket, state));
         Ok(control)
     }
 
@@ -138,6 +138,11 @@ impl Control {
         for Failure { name, address, error } in &failures {
             tracing::error!(listener = name, %address, error, "cannot listen; will be tried again");
         }
+        let names: Vec<String> = failures.iter().map(|failure| failure.name.clone()).collect();
+        self.observer.metrics.listener_failures(&names);
+        if let Err(error) = self.observer.access_log.set_target(&generation.config.access_log) {
+            tracing::error!(error, "cannot open the access log; the old one is written on");
+        }
         self.failures = failures;
         self.tls = all_tls;
         self.state.serving(&generation, &self.failures, self.table.listeners());
@@ -173,7 +178,12 @@ impl Control {
         loop {
             let retries = !self.failures.is_empty();
             tokio::select! {
-                _ = hangup.recv() => self.reload(path).await,
+                _ = hangup.recv() => {
+                    if let Err(error) = self.observer.access_log.reopen() {
+                        tracing::error!(error, "cannot open the access log again");
+                    }
+                    self.reload(path).await;
+                }
                 () = sleep(RETRY), if retries => {
                     let current = Arc::clone(&self.current);
                     if let Err(error) = self.apply(current) {

@@ -160,9 +160,10 @@ impl Upstream {
     /// Goes on looking its names up for as long as it lives.
     pub fn keep_resolving(self: &mut Arc<Self>, resolver: &Arc<Resolver>, runtime: &Handle) {
         let weak = Arc::downgrade(self);
-        let names = self.sources.iter().enumerate().filter_map(|(position, source)| {
-            source.name().map(|name| (position, name.to_owned()))
-        });
+        let names =
+            self.sources.iter().enumerate().filter_map(|(position, source)| {
+                source.name().map(|name| (position, name.to_owned()))
+            });
         let tasks: Vec<AbortHandle> = names
             .map(|(position, name)| {
                 let (weak, resolver) = (weak.clone(), Arc::clone(resolver));
@@ -225,7 +226,8 @@ impl Upstream {
                     endpoint.address == address && endpoint.weight == source.weight
                 });
                 list.push(kept.cloned().unwrap_or_else(|| {
-                    let peer = peer::build(&self.config, self.trust.as_ref(), source.name(), address);
+                    let peer =
+                        peer::build(&self.config, self.trust.as_ref(), source.name(), address);
                     let label = address.to_string().into();
                     Arc::new(Endpoint { address, label, peer, weight: source.weight })
                 }));

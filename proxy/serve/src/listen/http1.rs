@@ -156,7 +156,6 @@ where
     guard.next_request().then_some(guard)
 }
 
-
 /// The content's own limit depends on the route and is kept where the body is forwarded.
 fn body_watch(framing: Framing) -> Option<BodyWatch> {
     match framing {

@@ -165,7 +165,13 @@ impl Choice {
         let name = hello.servername(NameType::HOST_NAME).map(str::to_ascii_lowercase);
         let by_key = name.and_then(|name| self.find(&name)).unwrap_or(&self.first);
         let context = match (&by_key.ecdsa, &by_key.other) {
-            (Some(ecdsa), Some(other)) => if verifies_ecdsa(&hello) { ecdsa } else { other },
+            (Some(ecdsa), Some(other)) => {
+                if verifies_ecdsa(&hello) {
+                    ecdsa
+                } else {
+                    other
+                }
+            }
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => return Err(SelectCertError::ERROR),
         };

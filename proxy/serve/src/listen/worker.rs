@@ -66,11 +66,7 @@ impl WorkerHandle {
     }
 }
 
-async fn run(
-    index: usize,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-    observer: Arc<Observer>,
-) {
+async fn run(index: usize, mut orders: mpsc::UnboundedReceiver<Order>, observer: Arc<Observer>) {
     let conf = Arc::new(ServerConf {
         threads: 1,
         work_stealing: false,

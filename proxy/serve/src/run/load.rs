@@ -31,11 +31,7 @@ impl Parts {
 }
 
 /// Loads the configuration at `path`; upstreams that have not changed are kept from `old`.
-pub(super) async fn load(
-    path: &Path,
-    number: u64,
-    old: &[Arc<Upstream>],
-) -> Result<Parts, String> {
+pub(super) async fn load(path: &Path, number: u64, old: &[Arc<Upstream>]) -> Result<Parts, String> {
     let loaded = marchproxy_conf::load(path)
         .map_err(|refused| report::render(&refused.problems, &refused.sources))?;
     let digest = loaded.digest.to_string();

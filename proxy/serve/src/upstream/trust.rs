@@ -105,8 +105,9 @@ impl Trust {
 
 fn read(tls: &UpstreamTls) -> Result<Vec<u8>, String> {
     match &tls.ca {
-        Some(path) => crate::certificate::read(path)
-            .map_err(|error| format!("{}: {error}", path.display())),
+        Some(path) => {
+            crate::certificate::read(path).map_err(|error| format!("{}: {error}", path.display()))
+        }
         None => Ok(Vec::new()),
     }
 }
