@@ -24,7 +24,7 @@ mod tree;
 mod validate;
 pub mod values;
 
-pub use load::{Digest, Loaded, Refused, load, parse_str};
+pub use load::{Digest, Loaded, Refused, files, load, parse_str};
 pub use problem::{Part, Place, Problem, Severity, Step};
 pub use reference::reference_markdown;
 pub use schema::schema_json;

@@ -5,7 +5,7 @@ mod merge;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +61,14 @@ pub fn load(path: &Path) -> Result<Loaded, Refused> {
     read(files, problems)
 }
 
+/// The files that [`load`] reads for `path`, in its order.
+///
+/// # Errors
+/// The path, or the folder, cannot be looked at.
+pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    files::of(path)
+}
+
 /// Loads a text; `name` is shown as its file in problems. Files that it names stay as they are.
 ///
 /// # Errors
@@ -97,12 +105,12 @@ impl fmt::Display for Digest {
 struct HashWriter(Sha256);
 
 impl Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

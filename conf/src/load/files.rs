@@ -40,6 +40,11 @@ pub(super) fn read(path: &Path) -> (Vec<Source>, Vec<Problem>) {
     }
 }
 
+/// The files that are read for `path`.
+pub(super) fn of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if fs::metadata(path)?.is_dir() { list(path) } else { Ok(vec![path.to_owned()]) }
+}
+
 /// A problem with a text that is longer than any configuration.
 pub(super) fn too_large(name: &str) -> Problem {
     let message = format!("`{name}` is too large to be a configuration");

@@ -66,12 +66,22 @@ impl Certificate {
     pub fn days_left(&self) -> i32 {
         days_left(self.leaf.not_after()).unwrap_or(i32::MIN)
     }
+
+    /// When it expires, in seconds since 1970; 0 when that is unreadable.
+    pub fn expiry(&self) -> i64 {
+        unix_seconds(self.leaf.not_after()).unwrap_or(0)
+    }
 }
 
 fn days_left(end: &Asn1TimeRef) -> Option<i32> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let now = Asn1Time::from_unix(i64::try_from(now.as_secs()).ok()?).ok()?;
     Some(now.diff(end).ok()?.days)
+}
+
+fn unix_seconds(time: &Asn1TimeRef) -> Option<i64> {
+    let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
+    i64::from(since.days).checked_mul(86_400)?.checked_add(i64::from(since.secs))
 }
 
 /// Subject alternative names; the common name is not looked at (RFC 9525, section 6.3).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use marchproxy_conf::model::Config;
 use marchproxy_decide::snapshot::Snapshot;
 
+use crate::listen::tls::ServerTls;
 use crate::observe::metrics::Handles;
 use crate::upstream::Upstream;
 
@@ -18,4 +19,8 @@ pub struct Generation {
     pub handles: Handles,
     /// At the positions that the snapshot gives them.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// TLS of each listener that speaks it, at the positions of the configuration.
+    pub tls: Vec<Option<Arc<ServerTls>>>,
+    /// The certificates that listeners name: each name, and when it expires in Unix seconds.
+    pub certificates: Vec<(String, i64)>,
 }

@@ -4,7 +4,7 @@ mod peer;
 mod trust;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
@@ -29,7 +29,7 @@ pub struct Upstream {
     trust: Option<Trust>,
     endpoints: ArcSwap<Endpoints>,
     sources: Vec<Source>,
-    resolving: Vec<AbortHandle>,
+    resolving: OnceLock<Vec<AbortHandle>>,
 }
 
 /// The endpoints of this moment, and whose turn it is.
@@ -104,7 +104,7 @@ impl Upstream {
             trust,
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
             sources: config.endpoints.iter().map(Source::new).collect(),
-            resolving: Vec::new(),
+            resolving: OnceLock::new(),
         };
         upstream.refresh();
         Ok(upstream)
@@ -158,7 +158,8 @@ impl Upstream {
     }
 
     /// Goes on looking its names up for as long as it lives.
-    pub fn keep_resolving(self: &mut Arc<Self>, resolver: &Arc<Resolver>, runtime: &Handle) {
+    pub fn keep_resolving(self: &Arc<Self>, resolver: &Arc<Resolver>, runtime: &Handle) {
+        // Tasks must not keep alive what ends them.
         let weak = Arc::downgrade(self);
         let names =
             self.sources.iter().enumerate().filter_map(|(position, source)| {
@@ -185,10 +186,7 @@ impl Upstream {
                 runtime.spawn(task).abort_handle()
             })
             .collect();
-        // Just made, so nobody else holds it; were it held, the tasks would end with it anyway.
-        if let Some(own) = Arc::get_mut(self) {
-            own.resolving = tasks;
-        }
+        let _ = self.resolving.set(tasks);
     }
 
     fn found(&self, source: &Source, found: Result<Vec<IpAddr>, String>) {
@@ -241,7 +239,7 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        for task in &self.resolving {
+        for task in self.resolving.get().into_iter().flatten() {
             task.abort();
         }
     }

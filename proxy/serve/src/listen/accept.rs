@@ -49,7 +49,7 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
 }
 
 fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {
-    let Some(place) = listener.admit(peer.ip()) else {
+    let Some(place) = listener.admit(peer.ip(), &worker.observer) else {
         worker.observer.metrics.connection_refused(&listener.name);
         return;
     };

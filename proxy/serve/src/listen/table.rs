@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use futures_util::future::join_all;
 use marchproxy_conf::model::{self, Protocol};
 use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::drain::{Drain, DrainSender, Phase};
 use super::tls::ServerTls;
 use super::worker::{Order, WorkerHandle};
 use crate::generation::Generation;
+use crate::observe::Observer;
 
 /// What a listener does for connections and requests that begin now.
 pub struct View {
@@ -65,10 +69,12 @@ pub struct Admitted {
     /// The listener.
     pub listener: Arc<Listener>,
     source: IpAddr,
+    observer: Arc<Observer>,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
+        self.observer.metrics.connection_closed(&self.listener.name);
         let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.total = sources.total.saturating_sub(1);
         if let Some(count) = sources.by_source.get_mut(&self.source) {
@@ -118,7 +124,11 @@ impl Listener {
     }
 
     /// Admits a connection from `address`, unless there are too many.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
+    pub fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        observer: &Arc<Observer>,
+    ) -> Option<Admitted> {
         let source = source_of(address);
         let view = self.view();
         let limits = &view.config.connections;
@@ -132,7 +142,14 @@ impl Listener {
         }
         *count = count.saturating_add(1);
         sources.total = sources.total.saturating_add(1);
-        Some(Admitted { listener: Arc::clone(self), source })
+        drop(sources);
+        observer.metrics.connection_opened(&self.name);
+        Some(Admitted { listener: Arc::clone(self), source, observer: Arc::clone(observer) })
+    }
+
+    /// Whether every accept loop has ended, and with it every connection.
+    pub fn is_over(&self) -> bool {
+        self.stop.is_closed() && self.connections() == 0
     }
 
     /// Goes to a phase of its end; the first step out of [`Phase::Serve`] also stops accepting.
@@ -157,7 +174,7 @@ struct Open {
 }
 
 /// A listener that could not be opened, and why.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Failure {
     /// Its name.
     pub name: String,
@@ -170,22 +187,27 @@ pub struct Failure {
 /// All open listeners. Belongs to the control thread.
 pub struct Table {
     open: HashMap<String, Open>,
-    /// Sockets taken over from another process, not yet claimed by a listener.
-    inherited: HashMap<SocketAddr, TcpListener>,
+    /// Closed, with connections that still run.
+    leaving: Vec<Arc<Listener>>,
+    /// Sockets that need not be bound: of another process, or of a listener that is gone.
+    spare: HashMap<SocketAddr, TcpListener>,
     workers: Vec<WorkerHandle>,
 }
 
 impl Table {
     /// A table without listeners; `inherited` are sockets that need not be bound again.
     pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<SocketAddr, TcpListener>) -> Self {
-        Self { open: HashMap::new(), inherited, workers }
+        Self { open: HashMap::new(), leaving: Vec::new(), spare: inherited, workers }
     }
 
     /// Makes the open listeners those of `views`: what is new is opened, what stays is changed
     /// where it stands, what is gone is given back to be drained. What cannot be opened is
     /// reported and can be tried again by calling this again.
-    pub fn apply(&mut self, views: Vec<View>) -> (Vec<Arc<Listener>>, Vec<Failure>) {
-        let mut removed = self.close_all_but(&views);
+    pub async fn apply(&mut self, views: Vec<View>) -> (Vec<Arc<Listener>>, Vec<Failure>) {
+        let removed = self.close_all_but(&views);
+        // A port is free once every worker has let go of it.
+        let released = join_all(removed.iter().map(|listener| listener.stop.closed()));
+        let _ = timeout(RELEASE, released).await;
         let mut failures = Vec::new();
         for view in views {
             let name = view.config.name.to_string();
@@ -198,8 +220,8 @@ impl Table {
                 failures.push(Failure { name, address, error: error.to_string() });
             }
         }
-        self.inherited.clear();
-        removed.retain(|listener| listener.connections() > 0);
+        self.spare.clear();
+        self.leaving.retain(|listener| !listener.is_over());
         (removed, failures)
     }
 
@@ -213,9 +235,27 @@ impl Table {
         self.open.values().map(|open| (open.listener.address, &open.socket))
     }
 
-    /// Closes all sockets and gives the listeners back.
-    pub fn close(&mut self) -> Vec<Arc<Listener>> {
-        self.close_all_but(&[])
+    /// Closes all sockets. What runs goes on to its end.
+    pub fn close(&mut self) {
+        self.close_all_but(&[]);
+    }
+
+    /// Connections that still run after [`Table::close`].
+    pub fn left(&self) -> u32 {
+        let counts = self.leaving.iter().map(|listener| listener.connections());
+        counts.fold(0, u32::saturating_add)
+    }
+
+    /// Whether all that ran before [`Table::close`] has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.leaving.iter().all(|listener| listener.is_over())
+    }
+
+    /// Ends what still runs after [`Table::close`].
+    pub fn cut(&self) {
+        for listener in &self.leaving {
+            listener.end(Phase::Cut);
+        }
     }
 
     fn close_all_but(&mut self, views: &[View]) -> Vec<Arc<Listener>> {
@@ -225,16 +265,21 @@ impl Table {
                     && view.config.address.get() == open.listener.address
             })
         };
-        let gone = self.open.extract_if(|name, open| !stays(name, open));
-        let gone: Vec<_> = gone.map(|(_, open)| open.listener).collect();
-        for listener in &gone {
+        let mut gone = Vec::new();
+        for (_, Open { listener, socket }) in self.open.extract_if(|name, open| !stays(name, open)) {
             listener.end(Phase::Drain);
+            // Another listener may go on with the socket: then no client in its queue is refused.
+            if views.iter().any(|view| view.config.address.get() == listener.address) {
+                self.spare.insert(listener.address, socket);
+            }
+            gone.push(listener);
         }
+        self.leaving.extend(gone.iter().cloned());
         gone
     }
 
     fn open(&mut self, address: SocketAddr, view: View) -> io::Result<()> {
-        let socket = match self.inherited.remove(&address) {
+        let socket = match self.spare.remove(&address) {
             Some(socket) => socket,
             None => bind(address)?,
         };
@@ -251,6 +296,8 @@ impl Table {
     }
 }
 
+/// How long workers may take to let go of a socket; they do nothing else for less.
+const RELEASE: Duration = Duration::from_secs(1);
 /// Connections that the kernel may complete before they are accepted.
 const BACKLOG: u32 = 4096;
 
@@ -259,6 +306,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
         SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
     };
+    if address.is_ipv6() {
+        // `[::]:80` beside `0.0.0.0:80` would else be in use.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()

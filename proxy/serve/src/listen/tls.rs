@@ -39,8 +39,8 @@ struct Settings {
     protocol: Protocol,
 }
 
-/// The contexts to choose from, by name.
-struct Choice {
+/// Certificates in contexts that are ready for use, to choose from by name.
+pub struct Choice {
     first: ByKey,
     exact: HashMap<String, ByKey>,
     /// By the parent: the entry for `example.com` is for `*.example.com`.
@@ -66,7 +66,7 @@ impl ServerTls {
     ) -> Result<Self, ErrorStack> {
         let settings = Settings { minimum: tls.minimum, protocol };
         let choice = Arc::new(ArcSwap::from_pointee(Choice::new(settings, certificates)?));
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
         settings.apply(&mut builder)?;
         let choices = Arc::clone(&choice);
         builder.set_select_certificate_callback(move |hello| choices.load().select(hello));
@@ -78,13 +78,17 @@ impl ServerTls {
         self.settings == Settings { minimum: tls.minimum, protocol }
     }
 
-    /// Uses these certificates for handshakes from now on.
+    /// Prepares other certificates, in the order they are listed.
     ///
     /// # Errors
-    /// What BoringSSL does not take; the old ones stay.
-    pub fn replace(&self, certificates: &[Arc<Certificate>]) -> Result<(), ErrorStack> {
-        self.certificates.store(Arc::new(Choice::new(self.settings, certificates)?));
-        Ok(())
+    /// What BoringSSL does not take.
+    pub fn prepare(&self, certificates: &[Arc<Certificate>]) -> Result<Choice, ErrorStack> {
+        Choice::new(self.settings, certificates)
+    }
+
+    /// Uses what was prepared for handshakes from now on.
+    pub fn replace(&self, choice: Choice) {
+        self.certificates.store(Arc::new(choice));
     }
 
     /// Whether a client that agrees on no protocol is taken to speak HTTP/2.
@@ -127,7 +131,7 @@ impl Settings {
     }
 
     fn context(self, certificate: &Certificate) -> Result<SslContext, ErrorStack> {
-        let mut builder = SslContext::builder(SslMethod::tls_server())?;
+        let mut builder = SslContext::builder(SslMethod::tls())?;
         self.apply(&mut builder)?;
         builder.set_certificate(&certificate.leaf)?;
         for intermediate in &certificate.intermediates {

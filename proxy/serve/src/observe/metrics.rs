@@ -58,7 +58,7 @@ impl Metrics {
             reloads_failed: reloads.with_label_values(&["failed"]),
             last_reload_successful: build
                 .gauge("marchproxy_configuration_last_reload_successful")?,
-            certificates: build.gauges("marchproxy_certificate_expiry_seconds")?,
+            certificates: build.gauges("marchproxy_certificate_expiry_timestamp_seconds")?,
             log: Counters {
                 dropped_lines: build.counter("marchproxy_access_log_dropped_lines_total")?,
                 write_errors: build.counter("marchproxy_access_log_write_errors_total")?,
@@ -135,11 +135,11 @@ impl Metrics {
         }
     }
 
-    /// The certificates in use, each with the seconds that it has left.
+    /// The certificates in use, each with the time at which it expires, in Unix seconds.
     pub fn certificates(&self, certificates: &[(String, i64)]) {
         self.certificates.reset();
-        for (name, seconds) in certificates {
-            self.certificates.with_label_values(&[name.as_str()]).set(*seconds);
+        for (name, expiry) in certificates {
+            self.certificates.with_label_values(&[name.as_str()]).set(*expiry);
         }
     }
 

@@ -1,74 +1,193 @@
 //! From a file to a configuration that can serve.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use marchproxy_conf::model::{Config, ListenerTls};
+use marchproxy_conf::model::{Config, Listener, Secret};
 use marchproxy_conf::report;
 use marchproxy_decide::snapshot::{Snapshot, compile};
 use tokio::runtime::Handle;
 
 use crate::certificate::Certificate;
 use crate::generation::Generation;
+use crate::listen::tls::{Choice, ServerTls};
 use crate::observe::Observer;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
 
-/// A configuration that can serve, but for its counters.
-pub(super) struct Parts {
-    pub(super) config: Config,
-    pub(super) snapshot: Snapshot,
-    pub(super) upstreams: Vec<Arc<Upstream>>,
+/// Why a configuration cannot serve.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// What it says is wrong: a report of all errors, each with its place.
+    Wrong(String),
+    /// What it speaks of is not there, or is not what it should be.
+    Broken(String),
 }
 
-impl Parts {
-    /// With its counters.
-    pub(super) fn counted(self, observer: &Observer) -> Arc<Generation> {
-        let Self { config, snapshot, upstreams } = self;
-        let handles = observer.metrics.for_snapshot(&snapshot);
-        Arc::new(Generation { config, snapshot, handles, upstreams })
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(report) => f.write_str(report.trim_end()),
+            Self::Broken(why) => f.write_str(why),
+        }
     }
 }
 
-/// Loads the configuration at `path`; upstreams that have not changed are kept from `old`.
-pub(super) async fn load(path: &Path, number: u64, old: &[Arc<Upstream>]) -> Result<Parts, String> {
-    let loaded = marchproxy_conf::load(path)
-        .map_err(|refused| report::render(&refused.problems, &refused.sources))?;
+/// A configuration that can serve, once it takes effect.
+pub(super) struct Fit {
+    pub(super) config: Config,
+    snapshot: Snapshot,
+    upstreams: Vec<Arc<Upstream>>,
+    tls: Vec<Option<Tls>>,
+    certificates: Certificates,
+}
+
+/// TLS of one listener.
+struct Tls {
+    server: Arc<ServerTls>,
+    /// What it shows from now on, when it was there before.
+    renewed: Option<Choice>,
+}
+
+/// By name, those that listeners name.
+type Certificates = BTreeMap<String, Arc<Certificate>>;
+
+impl Fit {
+    /// Gives it its counters and lets kept listeners show its certificates.
+    pub(super) fn take_effect(self, observer: &Observer) -> Arc<Generation> {
+        let Self { config, snapshot, upstreams, tls, certificates } = self;
+        let tls = tls.into_iter().map(|tls| {
+            let Tls { server, renewed } = tls?;
+            if let Some(choice) = renewed {
+                server.replace(choice);
+            }
+            Some(server)
+        });
+        let handles = observer.metrics.for_snapshot(&snapshot);
+        Arc::new(Generation {
+            tls: tls.collect(),
+            certificates: certificates
+                .into_iter()
+                .map(|(name, certificate)| (name, certificate.expiry()))
+                .collect(),
+            config,
+            snapshot,
+            handles,
+            upstreams,
+        })
+    }
+}
+
+/// Loads the configuration at `path`. What has not changed is kept from `old`: upstreams with their
+/// connections, and the TLS of listeners with its ticket keys. Nothing that runs is changed.
+///
+/// `files` gets every file whose change calls for loading again, also when this fails.
+pub(super) async fn load(
+    path: &Path,
+    number: u64,
+    old: Option<&Generation>,
+    files: &mut Vec<PathBuf>,
+) -> Result<Fit, Unfit> {
+    files.push(path.to_owned());
+    files.extend(marchproxy_conf::files(path).unwrap_or_default());
+    let loaded = marchproxy_conf::load(path).map_err(|refused| {
+        Unfit::Wrong(report::render(&refused.problems, &refused.sources))
+    })?;
+    for problem in &loaded.warnings {
+        let warning = report::render_problems(std::slice::from_ref(problem), &loaded.sources);
+        tracing::warn!("{}", warning.trim_end());
+    }
+    let config = loaded.config;
+    files_of(&config, files);
     let digest = loaded.digest.to_string();
-    let snapshot = compile(&loaded.config, number, &digest, &mut |path| std::fs::read(path))
-        .map_err(|problems| report::render(&problems, &loaded.sources))?;
-    let resolver = Arc::new(Resolver::new(&loaded.config.resolver)?);
-    let mut upstreams = Vec::with_capacity(loaded.config.upstreams.len());
-    for config in &loaded.config.upstreams {
-        let kept = old.iter().find(|upstream| upstream.is_still(config));
-        if let Some(kept) = kept {
+    let mut read = |path: &Path| {
+        files.push(path.to_owned());
+        std::fs::read(path)
+    };
+    let snapshot = compile(&config, number, &digest, &mut read)
+        .map_err(|problems| Unfit::Wrong(report::render(&problems, &loaded.sources)))?;
+    let certificates = certificates(&config).map_err(Unfit::Broken)?;
+    let tls = config.listeners.iter().map(|listener| tls(listener, &certificates, old));
+    let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
+    let upstreams = upstreams(&config, old).await.map_err(Unfit::Broken)?;
+    Ok(Fit { config, snapshot, upstreams, tls, certificates })
+}
+
+/// The files that are not text of the configuration but change what it does.
+fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
+    for certificate in &config.certificates {
+        files.push(certificate.chain.clone());
+        if let Secret::File(path) = &certificate.key {
+            files.push(path.clone());
+        }
+    }
+    let upstreams = config.upstreams.iter();
+    files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
+}
+
+fn certificates(config: &Config) -> Result<Certificates, String> {
+    let named = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let mut loaded = Certificates::new();
+    for name in named.flat_map(|tls| &tls.certificates) {
+        if loaded.contains_key(name.as_str()) {
+            continue;
+        }
+        let found = config.certificates.iter().find(|certificate| certificate.name == *name);
+        let found = found.ok_or_else(|| format!("certificate `{name}` is not configured"))?;
+        let certificate =
+            Certificate::load(found).map_err(|error| format!("certificate `{name}`: {error}"))?;
+        loaded.insert(name.to_string(), Arc::new(certificate));
+    }
+    Ok(loaded)
+}
+
+fn tls(
+    listener: &Listener,
+    certificates: &Certificates,
+    old: Option<&Generation>,
+) -> Result<Option<Tls>, String> {
+    let Some(wanted) = &listener.tls else { return Ok(None) };
+    let names = wanted.certificates.iter();
+    let shown: Vec<Arc<Certificate>> =
+        names.filter_map(|name| certificates.get(name.as_str()).cloned()).collect();
+    let kept = old.and_then(|old| {
+        let position = old.config.listeners.iter().position(|one| one.name == listener.name)?;
+        old.tls.get(position)?.as_ref().filter(|kept| kept.fits(wanted, listener.protocol))
+    });
+    let made = match kept {
+        Some(kept) => kept
+            .prepare(&shown)
+            .map(|choice| Tls { server: Arc::clone(kept), renewed: Some(choice) }),
+        None => ServerTls::new(wanted, listener.protocol, &shown)
+            .map(|server| Tls { server: Arc::new(server), renewed: None }),
+    };
+    made.map(Some).map_err(|error| format!("listener `{}`: TLS: {error}", listener.name))
+}
+
+/// New upstreams have looked their names up once; that some name has no address yet keeps nobody
+/// from serving.
+async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Vec<Arc<Upstream>>, String> {
+    // An upstream that is kept goes on asking the resolver it was made with.
+    let old = old.filter(|old| old.config.resolver == config.resolver);
+    let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
+    let resolver = Arc::new(Resolver::new(&config.resolver)?);
+    let mut upstreams = Vec::with_capacity(config.upstreams.len());
+    let mut new = Vec::new();
+    for wanted in &config.upstreams {
+        if let Some(kept) = kept.iter().find(|upstream| upstream.is_still(wanted)) {
             upstreams.push(Arc::clone(kept));
             continue;
         }
-        let mut upstream = Arc::new(
-            Upstream::new(config)
-                .map_err(|error| format!("upstream `{}`: {error}", config.name))?,
+        let upstream = Arc::new(
+            Upstream::new(wanted)
+                .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?,
         );
-        upstream.resolve_once(&resolver).await;
         upstream.keep_resolving(&resolver, &Handle::current());
+        new.push(Arc::clone(&upstream));
         upstreams.push(upstream);
     }
-    Ok(Parts { config: loaded.config, snapshot, upstreams })
-}
-
-/// Reads the certificates that a listener names, in its order.
-pub(super) fn certificates(
-    config: &Config,
-    tls: &ListenerTls,
-) -> Result<Vec<Arc<Certificate>>, String> {
-    let wanted = tls.certificates.iter();
-    wanted
-        .map(|name| {
-            let found = config.certificates.iter().find(|certificate| certificate.name == *name);
-            let found = found.ok_or_else(|| format!("certificate `{name}` is not configured"))?;
-            Certificate::load(found)
-                .map(Arc::new)
-                .map_err(|error| format!("certificate `{name}`: {error}"))
-        })
-        .collect()
+    futures_util::future::join_all(new.iter().map(|upstream| upstream.resolve_once(&resolver))).await;
+    Ok(upstreams)
 }

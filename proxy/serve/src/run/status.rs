@@ -39,7 +39,11 @@ impl State {
         facts.generation = Some(Arc::clone(generation));
         facts.failures = failures.to_vec();
         facts.listeners = listeners.cloned().collect();
-        facts.last_reload_error = None;
+    }
+
+    /// A reload took place.
+    pub(super) fn reloaded(&self) {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).last_reload_error = None;
     }
 
     /// A reload was refused.

@@ -54,7 +54,7 @@ pub const METRICS: &[Entry] = &[
     entry(Gauge, "marchproxy_configuration_generation", &[], "The configuration that new requests are served with, counted from the start of the process."),
     entry(Counter, "marchproxy_configuration_reloads_total", &["result"], "Configurations that were read, by result: `ok` or `failed`."),
     entry(Gauge, "marchproxy_configuration_last_reload_successful", &[], "1: the configuration read last is the one that is served; 0: it was faulty, and the one before is served."),
-    entry(Gauge, "marchproxy_certificate_expiry_seconds", &["certificate"], "Seconds until a certificate expires; negative when it has."),
+    entry(Gauge, "marchproxy_certificate_expiry_timestamp_seconds", &["certificate"], "When a certificate expires, in seconds since 1970."),
     entry(Counter, "marchproxy_access_log_dropped_lines_total", &[], "Lines of the access log that were lost because its target was too slow or failed."),
     entry(Counter, "marchproxy_access_log_write_errors_total", &[], "Writes of the access log that failed."),
 ];
