@@ -108,8 +108,13 @@ async fn http2_round(client: &mut Http2, tally: &Tally) -> bool {
             goes_on = false;
         }
     }
-    for (script, answer) in running {
-        match tokio::time::timeout(Duration::from_secs(20), read(answer)).await {
+    // All at once: a client that leaves one stream unread stops the others by the connection's
+    // window (RFC 9113, section 5.2.1).
+    let reading = running.into_iter().map(async |(script, answer)| {
+        (script, tokio::time::timeout(Duration::from_secs(20), read(answer)).await)
+    });
+    for (script, outcome) in futures_util::future::join_all(reading).await {
+        match outcome {
             Ok(Ok(answer)) if answer.status == 200 => tally.fine(),
             Ok(Ok(answer)) => tally.failed(format!("http2 {script}: {}", answer.status)),
             Ok(Err(error)) if is_refusal(&error) => {

@@ -11,7 +11,7 @@ use marchproxy_tests::{Origin, Proxy, eventually};
 
 /// Each round has another route, another timeout and another weight of the upstream, and a
 /// listener that changes its port.
-fn round(number: usize) -> String {
+fn round(number: usize, drain: &str) -> String {
     let (weight, side) = (number % 5 + 1, number % 2);
     format!(
         r#"
@@ -25,27 +25,29 @@ upstreams:
   - name: app
     endpoints: [{{ address: "@one@", weight: {weight} }}, "@other@"]
     timeouts: {{ first_byte: {time}s }}
-process: {{ workers: 2, drain: 15s }}
+process: {{ workers: 2, drain: {drain} }}
 "#,
         fields = 50 + number % 10,
         time = 30 + number % 10,
     )
 }
 
+#[derive(Clone, Copy)]
 struct Counts {
+    drain: &'static str,
     reloads: usize,
     upgrades: usize,
 }
 
-async fn run(setup: Setup, counts: &Counts) -> Totals {
+async fn run(counts: Counts) -> Totals {
     let (one, other) = (Origin::named("one").await, Origin::named("other").await);
-    let setup = setup.set("one", one.address()).set("other", other.address());
-    let mut proxy = setup.start(&round(0)).await;
+    let setup = Setup::new().set("one", one.address()).set("other", other.address());
+    let mut proxy = setup.start(&round(0, counts.drain)).await;
     let load = Load::start(proxy.web(), Mix::SIXTY_FOUR);
     eventually("the load runs", async || (load.done() > 200).then_some(())).await;
     let between = counts.reloads / counts.upgrades;
     for number in 1..=counts.reloads {
-        proxy.write(&round(number));
+        proxy.write(&round(number, counts.drain));
         served(&proxy, number).await;
         if number % between == 0 {
             proxy.upgrade().await;
@@ -64,6 +66,11 @@ async fn run(setup: Setup, counts: &Counts) -> Totals {
         totals.failed.len(),
         totals.cut.len()
     );
+    if !totals.failed.is_empty() || !totals.cut.is_empty() {
+        println!("{}", proxy.log.text());
+        let refused = |line: &&str| line.contains("\"reason\"");
+        proxy.access.text().lines().filter(refused).for_each(|line| println!("{line}"));
+    }
     totals
 }
 
@@ -83,11 +90,11 @@ fn is_full() -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reloads_and_upgrades_under_load_cost_nothing() {
     let counts = if is_full() {
-        Counts { reloads: 200, upgrades: 5 }
+        Counts { drain: "15s", reloads: 200, upgrades: 5 }
     } else {
-        Counts { reloads: 20, upgrades: 2 }
+        Counts { drain: "15s", reloads: 20, upgrades: 2 }
     };
-    let totals = run(Setup::new(), &counts).await;
+    let totals = run(counts).await;
     assert!(totals.failed.is_empty(), "failed: {:#?}", totals.failed);
     assert!(totals.cut.is_empty(), "cut: {:#?}", totals.cut);
     assert!(totals.streams > 50, "{} streams", totals.streams);
@@ -96,7 +103,6 @@ async fn reloads_and_upgrades_under_load_cost_nothing() {
 /// The test of the test: with the drain disabled the same run must see failures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_drain_the_same_run_fails() {
-    let setup = Setup::new().environment("MARCHPROXY_TEST_NO_DRAIN", "1");
-    let totals = run(setup, &Counts { reloads: 4, upgrades: 2 }).await;
+    let totals = run(Counts { drain: "0s", reloads: 4, upgrades: 2 }).await;
     assert!(!totals.failed.is_empty() || !totals.cut.is_empty(), "nothing was cut");
 }

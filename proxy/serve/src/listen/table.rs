@@ -307,8 +307,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
     };
     if address.is_ipv6() {
-        // `[::]:80` beside `0.0.0.0:80` would else be in use.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+        // `[::]` takes IPv4 as well, whatever the system's default is.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
     }
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -60,11 +60,17 @@ impl State {
 impl StatusSource for State {
     fn ready(&self) -> Result<(), String> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        match (facts.draining, facts.failures.is_empty()) {
-            (true, _) => Err("draining".to_owned()),
-            (false, false) => Err("a listener cannot be opened".to_owned()),
-            (false, true) => Ok(()),
+        if facts.generation.is_none() {
+            return Err("starting".to_owned());
         }
+        if facts.draining {
+            return Err("draining".to_owned());
+        }
+        // One port in use must not take the others out of service: `/status` tells of it.
+        if facts.listeners.is_empty() && !facts.failures.is_empty() {
+            return Err("no listener can be opened".to_owned());
+        }
+        Ok(())
     }
 
     fn metrics(&self) -> Result<Vec<u8>, String> {
