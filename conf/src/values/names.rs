@@ -4,7 +4,7 @@ use std::str::FromStr;
 use super::scalar;
 
 /// A name given in the configuration: 1 to 64 of `a-z`, `0-9`, `-` and `_`, starting with a letter
-/// or digit.
+/// or digit. `none` is not a name: metrics use it where there is nothing to name.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name(String);
 scalar!(Name, "name", "1 to 64 of `a-z`, `0-9`, `-`, `_`, first a letter or digit");
@@ -20,6 +20,9 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Err("`none` stands for what has no name, in metrics".to_owned());
+        }
         let allowed =
             |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
         let first_is_fine = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);

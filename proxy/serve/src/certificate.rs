@@ -15,8 +15,6 @@ const LARGEST_FILE: u64 = 1 << 20;
 
 /// A certificate, its intermediates and its key, found to belong together.
 pub struct Certificate {
-    /// The name it has in the configuration.
-    pub name: String,
     /// The certificate itself.
     pub leaf: X509,
     /// What comes after it in the file.
@@ -54,7 +52,6 @@ impl Certificate {
         }
         let names = names(&leaf);
         Ok(Self {
-            name: config.name.to_string(),
             leaf,
             intermediates: certificates.collect(),
             key,

@@ -63,11 +63,6 @@ impl Drain {
         }
     }
 
-    /// The phase now.
-    pub fn phase(&self) -> Phase {
-        *self.phase.borrow()
-    }
-
     /// The same, in the form that Pingora asks for: `true` when connections are to end.
     pub fn shutdown(&self) -> &ShutdownWatch {
         &self.shutdown

@@ -58,7 +58,7 @@ impl ServerTls {
     /// TLS as `tls` and `protocol` say, with `certificates` in the order they are listed there.
     ///
     /// # Errors
-    /// What BoringSSL does not take.
+    /// What `BoringSSL` does not take.
     pub fn new(
         tls: &ListenerTls,
         protocol: Protocol,
@@ -81,7 +81,7 @@ impl ServerTls {
     /// Prepares other certificates, in the order they are listed.
     ///
     /// # Errors
-    /// What BoringSSL does not take.
+    /// What `BoringSSL` does not take.
     pub fn prepare(&self, certificates: &[Arc<Certificate>]) -> Result<Choice, ErrorStack> {
         Choice::new(self.settings, certificates)
     }

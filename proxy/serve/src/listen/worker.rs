@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::server::configuration::ServerConf;
@@ -33,7 +32,6 @@ pub struct Worker {
 /// The control thread's side of a worker.
 pub struct WorkerHandle {
     orders: mpsc::UnboundedSender<Order>,
-    thread: JoinHandle<()>,
 }
 
 /// A listener to be served, with a socket for this worker to accept from.
@@ -49,20 +47,15 @@ impl WorkerHandle {
     pub fn start(index: usize, observer: Arc<Observer>) -> io::Result<Self> {
         let (orders, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || runtime.block_on(run(index, received, observer)))?;
-        Ok(Self { orders, thread })
+        Ok(Self { orders })
     }
 
     /// Has the worker accept from a socket. `false`: the worker is gone.
     pub fn accept(&self, order: Order) -> bool {
         self.orders.send(order).is_ok()
-    }
-
-    /// Whether its thread has ended, which it never should while it is needed.
-    pub fn is_gone(&self) -> bool {
-        self.thread.is_finished()
     }
 }
 

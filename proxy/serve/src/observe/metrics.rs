@@ -8,7 +8,6 @@ mod table;
 mod tests;
 
 pub use handles::Handles;
-pub use table::{Entry, Kind, METRICS};
 
 use std::sync::{Mutex, PoisonError};
 

@@ -5,7 +5,7 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use super::table::{self, Entry};
+use super::table::{self, Entry, Kind};
 
 /// Bounds of durations, in seconds.
 const SECONDS: [f64; 12] =
@@ -16,27 +16,27 @@ pub(super) struct Builder<'a>(pub(super) &'a Registry);
 
 impl Builder<'_> {
     pub(super) fn counter(&self, name: &str) -> Result<IntCounter, String> {
-        let entry = table::find(name)?;
+        let entry = table::find(name, Kind::Counter)?;
         self.register(entry, IntCounter::with_opts(opts(entry)))
     }
 
     pub(super) fn counters(&self, name: &str) -> Result<IntCounterVec, String> {
-        let entry = table::find(name)?;
+        let entry = table::find(name, Kind::Counter)?;
         self.register(entry, IntCounterVec::new(opts(entry), entry.labels))
     }
 
     pub(super) fn gauge(&self, name: &str) -> Result<IntGauge, String> {
-        let entry = table::find(name)?;
+        let entry = table::find(name, Kind::Gauge)?;
         self.register(entry, IntGauge::with_opts(opts(entry)))
     }
 
     pub(super) fn gauges(&self, name: &str) -> Result<IntGaugeVec, String> {
-        let entry = table::find(name)?;
+        let entry = table::find(name, Kind::Gauge)?;
         self.register(entry, IntGaugeVec::new(opts(entry), entry.labels))
     }
 
     pub(super) fn histograms(&self, name: &str) -> Result<HistogramVec, String> {
-        let entry = table::find(name)?;
+        let entry = table::find(name, Kind::Histogram)?;
         let opts = HistogramOpts::from(opts(entry)).buckets(SECONDS.to_vec());
         self.register(entry, HistogramVec::new(opts, entry.labels))
     }

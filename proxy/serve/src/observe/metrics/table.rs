@@ -59,8 +59,8 @@ pub const METRICS: &[Entry] = &[
     entry(Counter, "marchproxy_access_log_write_errors_total", &[], "Writes of the access log that failed."),
 ];
 
-/// The metric with this name.
-pub(super) fn find(name: &str) -> Result<&'static Entry, String> {
-    let found = METRICS.iter().find(|entry| entry.name == name);
-    found.ok_or_else(|| format!("the metric {name} is not in the table"))
+/// The metric with this name, which is of this kind.
+pub(super) fn find(name: &str, kind: Kind) -> Result<&'static Entry, String> {
+    let found = METRICS.iter().find(|entry| entry.name == name && entry.kind == kind);
+    found.ok_or_else(|| format!("the metric {name} is not in the table as a {kind:?}"))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use marchproxy_decide::verdict::Reason;
 
 use super::super::tests::{exchange, snapshot};
+use super::table::{Entry, Kind, METRICS};
 use super::*;
 
 fn text(metrics: &Metrics) -> String {
