@@ -232,7 +232,9 @@ impl Upstream {
             }
         }
         let weights: Vec<u32> = list.iter().map(|endpoint| endpoint.weight).collect();
-        let turns = RoundRobin::new(&weights).continuing(&old.turns);
+        let turns = match self.config.balance {
+            model::Balance::RoundRobin => RoundRobin::new(&weights).continuing(&old.turns),
+        };
         self.endpoints.store(Arc::new(Endpoints { list, turns }));
     }
 }

@@ -4,5 +4,9 @@
 
 mod check;
 mod commands;
+mod effects;
+mod effects_process;
+mod effects_resolver;
 mod examples;
+mod keys;
 mod start;

@@ -1,0 +1,344 @@
+//! No dead keys: every key of the configuration has a test that sets it and sees the binary behave
+//! differently, and the product's sources read it.
+//!
+//! The keys come from `docs/reference/configuration.schema.json`, which a test of `conf` holds to
+//! the types.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A key, then the tests that prove its effect: `BINARY::MODULE::FUNCTION`.
+const PROOFS: &str = "
+listeners                             reload::listeners::a_listener_is_added_and_serves_at_once
+listeners[].name                      reload::listeners::two_listeners_swap_their_ports
+listeners[].address                   serving::routing::a_proxy_for_ipv6_takes_ipv4_as_well
+listeners[].protocol                  configuration::effects::a_listener_speaks_only_the_version_it_is_told configuration::effects::a_tls_listener_speaks_only_the_version_it_is_told
+listeners[].tls                       reload::listeners::a_listener_turns_from_plain_text_to_tls_on_its_port
+listeners[].tls.certificates          tls::certificates::the_name_a_client_asks_for_chooses_the_certificate
+listeners[].tls.minimum               tls::listener::older_versions_are_refused
+listeners[].connections               resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
+listeners[].connections.total         resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
+listeners[].connections.per_source    resilience::connections::a_source_at_its_limit_leaves_the_others_alone
+listeners[].connections.handshake     tls::listener::a_handshake_has_a_deadline
+listeners[].connections.keep_alive    resilience::clients::an_idle_connection_is_closed_without_a_word
+listeners[].connections.http2_streams conformance::frames::rfc9113_5_1_2_more_streams_than_allowed_are_refused
+listeners[].requests                  reload::listeners::changed_limits_hold_for_new_requests_without_cutting_connections
+listeners[].requests.head_time        resilience::clients::a_head_that_drips_gets_408_at_its_deadline
+listeners[].requests.head_size        resilience::limits::a_head_may_be_as_long_as_told_and_no_longer
+listeners[].requests.target_size      resilience::limits::a_target_may_be_as_long_as_told_and_no_longer
+listeners[].requests.fields           resilience::limits::fields_may_be_as_many_as_told_and_no_more
+listeners[].requests.body_size        resilience::limits::a_declared_body_that_is_too_long_is_refused_at_its_head resilience::limits::a_streamed_body_is_counted
+listeners[].requests.body_idle        resilience::clients::a_body_that_stops_gets_408
+listeners[].requests.answer_idle      resilience::clients::a_client_that_does_not_read_is_cut_off
+certificates                          tls::certificates::the_name_a_client_asks_for_chooses_the_certificate
+certificates[].name                   tls::certificates::the_name_a_client_asks_for_chooses_the_certificate
+certificates[].chain                  tls::certificates::a_renewed_certificate_is_shown_without_a_restart
+certificates[].key                    tls::certificates::a_renewed_certificate_is_shown_without_a_restart
+certificates[].key.file               tls::certificates::a_renewed_certificate_is_shown_without_a_restart
+certificates[].key.env                configuration::effects::a_key_may_come_from_the_environment
+trusted_proxies                       serving::trust::a_trusted_peer_is_believed_and_appended_to
+routes                                reload::reloads::routes_and_upstreams_change_for_the_next_request_of_a_kept_connection
+routes[].name                         serving::logs::a_line_tells_all_of_a_request
+routes[].listeners                    serving::routing::a_route_belongs_to_the_listeners_it_names
+routes[].match                        serving::routing::the_most_specific_path_wins_whatever_the_order
+routes[].match.host                   serving::routing::hosts_are_exact_then_wildcard_then_any
+routes[].match.path                   serving::routing::the_most_specific_path_wins_whatever_the_order
+routes[].match.methods                serving::routing::methods_headers_and_queries_choose_among_routes_of_one_path
+routes[].match.headers                serving::routing::methods_headers_and_queries_choose_among_routes_of_one_path
+routes[].match.headers[].name         configuration::effects::conditions_compare_names_and_values
+routes[].match.headers[].value        configuration::effects::conditions_compare_names_and_values
+routes[].match.query                  serving::routing::methods_headers_and_queries_choose_among_routes_of_one_path
+routes[].match.query[].name           configuration::effects::conditions_compare_names_and_values
+routes[].match.query[].value          configuration::effects::conditions_compare_names_and_values
+routes[].upstream                     configuration::examples::a_folder_of_files
+routes[].redirect                     serving::rewriting::redirects_keep_what_they_do_not_change
+routes[].redirect.scheme              serving::rewriting::redirects_keep_what_they_do_not_change
+routes[].redirect.host                serving::rewriting::redirects_keep_what_they_do_not_change
+routes[].redirect.path                serving::rewriting::redirects_keep_what_they_do_not_change
+routes[].redirect.status              serving::rewriting::redirects_keep_what_they_do_not_change
+routes[].respond                      serving::routing::fixed_answers_have_their_status_type_and_body
+routes[].respond.status               serving::routing::fixed_answers_have_their_status_type_and_body
+routes[].respond.body                 serving::routing::fixed_answers_have_their_status_type_and_body
+routes[].respond.content_type         configuration::effects::a_fixed_answer_has_its_media_type
+routes[].rewrite                      serving::rewriting::prefixes_are_stripped_and_added
+routes[].rewrite.strip_prefix         serving::rewriting::prefixes_are_stripped_and_added
+routes[].rewrite.add_prefix           serving::rewriting::prefixes_are_stripped_and_added
+routes[].rewrite.path                 serving::rewriting::prefixes_are_stripped_and_added
+routes[].request_headers              serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].request_headers.remove       serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].request_headers.set          serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].request_headers.add          serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].response_headers             serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].response_headers.remove      serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].response_headers.set         serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].response_headers.add         serving::rewriting::fields_are_removed_then_set_then_added_both_ways
+routes[].timeout                      resilience::origins::the_time_of_the_whole_request_bounds_a_dripping_answer
+routes[].body_size                    resilience::limits::a_route_may_have_a_limit_of_its_own
+routes[].error_pages                  serving::pages::pages_of_the_route_come_before_those_of_all
+routes[].error_pages[].statuses       configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
+routes[].error_pages[].file           serving::pages::pages_of_the_route_come_before_those_of_all
+routes[].error_pages[].content_type   serving::pages::pages_of_the_route_come_before_those_of_all
+upstreams                             reload::reloads::routes_and_upstreams_change_for_the_next_request_of_a_kept_connection
+upstreams[].name                      serving::logs::a_line_tells_all_of_a_request
+upstreams[].endpoints                 serving::upstreams::endpoints_take_turns
+upstreams[].endpoints[].address       serving::upstreams::weights_are_shares
+upstreams[].endpoints[].weight        serving::upstreams::weights_are_shares configuration::effects_resolver::an_address_of_a_name_has_the_weight_of_the_name
+upstreams[].endpoints[].dns           serving::upstreams::names_are_looked_up
+upstreams[].endpoints[].port          serving::upstreams::names_are_looked_up
+upstreams[].balance                   configuration::effects::round_robin_is_the_balance_there_is
+upstreams[].protocol                  tls::upstream::http2_is_chosen_by_alpn serving::grpc::a_call_gets_its_message_and_its_status_in_trailers
+upstreams[].tls                       tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to
+upstreams[].tls.verify                tls::upstream::a_connection_is_never_shared_between_upstreams_that_verify_differently
+upstreams[].tls.ca                    tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to
+upstreams[].tls.pins                  tls::upstream::a_pin_must_fit_besides
+upstreams[].timeouts                  resilience::origins::silence_is_a_504_at_the_time_for_the_first_byte
+upstreams[].timeouts.connect          configuration::effects::a_connection_is_given_up_at_its_time
+upstreams[].timeouts.first_byte       resilience::origins::silence_is_a_504_at_the_time_for_the_first_byte
+upstreams[].timeouts.idle             resilience::origins::a_pause_within_an_answer_is_bounded
+upstreams[].timeouts.request          configuration::effects::an_upstream_bounds_the_whole_request
+upstreams[].keep_alive                serving::upstreams::connections_are_kept_as_long_as_told
+upstreams[].keep_alive.idle           serving::upstreams::connections_are_kept_as_long_as_told
+error_pages                           serving::pages::pages_of_the_route_come_before_those_of_all
+error_pages[].statuses                configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
+error_pages[].file                    serving::pages::pages_of_the_route_come_before_those_of_all
+error_pages[].content_type            configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
+resolver                              configuration::effects_resolver::the_servers_that_are_named_are_asked
+resolver.servers                      configuration::effects_resolver::the_servers_that_are_named_are_asked
+resolver.timeout                      configuration::effects_resolver::a_lookup_takes_no_longer_than_told
+resolver.min_interval                 configuration::effects_resolver::a_name_is_looked_up_again_no_sooner_than_told
+resolver.max_interval                 configuration::effects_resolver::a_name_is_looked_up_again_no_later_than_told
+access_log                            serving::logs::the_log_may_be_text_in_a_file_or_off
+access_log.format                     serving::logs::the_log_may_be_text_in_a_file_or_off
+access_log.file                       serving::logs::the_log_may_be_text_in_a_file_or_off
+status                                serving::metrics::the_status_listener_tells_health_and_state
+status.address                        serving::metrics::the_status_listener_tells_health_and_state
+process                               configuration::effects_process::as_many_workers_serve_as_told
+process.workers                       configuration::effects_process::as_many_workers_serve_as_told
+process.drain                         reload::drain::what_does_not_end_is_cut_when_the_drain_is_over
+process.log                           configuration::effects_process::only_what_is_severe_enough_is_logged
+";
+
+/// Keys that nothing reads, since they have one value only. A second value must end that.
+const UNREAD: [&str; 0] = [];
+
+/// Keys whose names differ from what the types call them.
+const NAMES_IN_CODE: [(&str, &str); 3] = [("match", "matches"), ("file", "File"), ("env", "Env")];
+
+fn proofs() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut proofs = BTreeMap::new();
+    for line in PROOFS.lines().filter(|line| !line.is_empty()) {
+        let mut words = line.split_whitespace();
+        let key = words.next().expect("a line has words");
+        let tests: Vec<&str> = words.collect();
+        assert!(!tests.is_empty(), "`{key}` names no test");
+        assert!(proofs.insert(key, tests).is_none(), "`{key}` is there twice");
+    }
+    proofs
+}
+
+/// A path of the repository.
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The keys of the language, as paths with dots; `[]` stands for any entry of a list.
+fn keys() -> BTreeSet<String> {
+    let schema = read(&at("docs/reference/configuration.schema.json"));
+    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    let mut keys = BTreeSet::new();
+    add_keys(&schema, &schema, "", &mut keys);
+    keys
+}
+
+fn add_keys(root: &Value, schema: &Value, place: &str, keys: &mut BTreeSet<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.trim_start_matches('#');
+        let meant = root.pointer(pointer).unwrap_or_else(|| panic!("no {reference}"));
+        add_keys(root, meant, place, keys);
+    }
+    let variants = ["anyOf", "oneOf"].iter().filter_map(|name| schema[name].as_array());
+    for variant in variants.flatten() {
+        add_keys(root, variant, place, keys);
+    }
+    add_keys_of_entries(root, schema, place, keys);
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let key = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+        add_keys(root, inner, &key, keys);
+        keys.insert(key);
+    }
+}
+
+fn add_keys_of_entries(root: &Value, schema: &Value, place: &str, keys: &mut BTreeSet<String>) {
+    let entries = &schema["items"];
+    if !entries.is_null() {
+        add_keys(root, entries, &format!("{place}[]"), keys);
+    }
+}
+
+#[test]
+fn every_key_of_the_configuration_has_a_proof_that_it_has_an_effect() {
+    let (keys, proofs) = (keys(), proofs());
+    assert!(keys.contains("listeners[].connections.per_source"), "{keys:?}");
+    let missing: Vec<&String> =
+        keys.iter().filter(|key| !proofs.contains_key(key.as_str())).collect();
+    assert!(
+        missing.is_empty(),
+        "no proof that these keys have an effect: {missing:#?}\n\
+         Write a test that sets the key to something else than its default and sees the binary \
+         behave differently, and name it in PROOFS (tests/tests/configuration/keys.rs)."
+    );
+    let gone: Vec<&&str> = proofs.keys().filter(|key| !keys.contains(**key)).collect();
+    assert!(
+        gone.is_empty(),
+        "these keys are not of the language any more: {gone:#?}\n\
+         Take them out of PROOFS (tests/tests/configuration/keys.rs), and their tests if nothing \
+         else needs them."
+    );
+}
+
+#[test]
+fn every_proof_is_a_test_that_runs() {
+    let named: BTreeSet<&str> = proofs().into_values().flatten().collect();
+    let missing: Vec<&str> = named.into_iter().filter(|name| !is_a_test(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "these tests are named in PROOFS and do not run: {missing:#?}\n\
+         If a test was renamed or moved, follow it in tests/tests/configuration/keys.rs; if it was \
+         removed, its keys need another one."
+    );
+}
+
+/// Whether `BINARY::MODULE::FUNCTION` is a test, and not an ignored one, that its binary holds.
+fn is_a_test(name: &str) -> bool {
+    let parts: Vec<&str> = name.split("::").collect();
+    let [binary, module, function] = parts[..] else { panic!("`{name}` has not three parts") };
+    let folder = at("tests/tests").join(binary);
+    let file = folder.join(format!("{module}.rs"));
+    if !file.is_file() || !read(&folder.join("main.rs")).contains(&format!("\nmod {module};\n")) {
+        return false;
+    }
+    let source = read(&file);
+    let lines: Vec<&str> = source.lines().collect();
+    let begins = |line: &str| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.strip_prefix("fn ").is_some_and(|rest| rest.starts_with(&format!("{function}()")))
+    };
+    let Some(position) = lines.iter().position(|line| begins(line)) else { return false };
+    let attributes: Vec<&str> =
+        lines[..position].iter().rev().take_while(|line| line.starts_with("#[")).copied().collect();
+    let is_test = attributes.iter().any(|line| ["#[test]", "#[tokio::test]"].contains(line));
+    is_test && attributes.iter().all(|line| !line.starts_with("#[ignore"))
+}
+
+#[test]
+fn every_key_is_read_by_the_product() {
+    let mut read_names = BTreeSet::new();
+    add_names_read_in(&at("proxy"), &mut read_names);
+    let is_read = |key: &String| {
+        let name = key.rsplit('.').next().expect("a key has a name").trim_end_matches("[]");
+        let renamed = NAMES_IN_CODE.iter().find(|(own, _)| *own == name).map(|(_, code)| *code);
+        [Some(name), renamed].into_iter().flatten().any(|name| read_names.contains(name))
+    };
+    let unread: Vec<String> = keys().into_iter().filter(|key| !is_read(key)).collect();
+    assert_eq!(
+        unread, UNREAD,
+        "(left: what no source under proxy/ reads; right: UNREAD) A key that nothing reads is \
+         taken out of the language, or made to do what its description says. One that is read \
+         now is taken out of UNREAD (tests/tests/configuration/keys.rs)."
+    );
+}
+
+/// Adds the names that the sources under `folder`, tests aside, read from values.
+fn add_names_read_in(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if ["tests", "tests.rs", "testing.rs", "benches"].contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
+            add_names_read_in(&path, names);
+        } else if name.ends_with(".rs") {
+            let source = read(&path);
+            let product = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            add_names_read(&words(product), names);
+        }
+    }
+}
+
+/// Adds names that follow a dot and are not called, that a `let` takes out of a value by name, and
+/// that follow a double colon: variants.
+fn add_names_read(words: &[String], names: &mut BTreeSet<String>) {
+    let at = |position: usize| words.get(position).map_or("", String::as_str);
+    let mut in_let = false;
+    for (position, word) in words.iter().enumerate() {
+        in_let = if in_let { word != "=" } else { word == "let" };
+        let before = |count: usize| position.checked_sub(count).map_or("", at);
+        let after = at(position + 1);
+        let is_field = before(1) == "." && after != "(";
+        let is_variant = before(1) == ":" && before(2) == ":";
+        let is_ignored = after == ":" && at(position + 2) == "_";
+        let is_taken = in_let && ["{", ","].contains(&before(1)) && !is_ignored;
+        if is_field || is_variant || is_taken {
+            names.insert(word.clone());
+        }
+    }
+}
+
+/// The words and signs of Rust source, without comments and the insides of strings.
+fn words(source: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if first == '"' {
+            length_of_string(rest)
+        } else if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (word, after) = rest.split_at(length);
+        if is_word(first) || (word.len() == 1 && !first.is_whitespace()) {
+            words.push(word.to_owned());
+        }
+        rest = after;
+    }
+    words
+}
+
+/// How long the string is that `text` begins with, quotes included.
+fn length_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (position, c) in text.char_indices().skip(1) {
+        if c == '"' && !escaped {
+            return position + 1;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    text.len()
+}
+
+#[test]
+fn a_name_in_a_comment_a_string_a_call_or_left_aside_is_not_read() {
+    let source = r#"
+        // says .comment
+        let Shape { taken, renamed: other, aside: _, nested: Inner { deep } } = shape;
+        print("of .string \" and .more", '"', shape.field, shape.call(), Kind::Variant);
+        let plain = Shape { made: 1 };
+    "#;
+    let mut names = BTreeSet::new();
+    add_names_read(&words(source), &mut names);
+    let expected = ["taken", "renamed", "nested", "deep", "field", "Variant"];
+    assert_eq!(names, expected.iter().map(ToString::to_string).collect());
+}
