@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub(crate) mod authority;
 pub mod exchange;
 pub mod fields;
 pub mod path;

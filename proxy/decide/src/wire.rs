@@ -1,5 +1,6 @@
 //! HTTP/1 as it stands on the wire, before any parser has made a message of it.
 
+pub mod answer;
 pub mod body;
 pub mod chars;
 pub mod head;

@@ -51,12 +51,7 @@ impl Certificate {
             ));
         }
         let names = names(&leaf);
-        Ok(Self {
-            leaf,
-            intermediates: certificates.collect(),
-            key,
-            names,
-        })
+        Ok(Self { leaf, intermediates: certificates.collect(), key, names })
     }
 
     /// Days until it expires; negative when it has.

@@ -3,6 +3,7 @@
 mod failure;
 mod fields;
 mod flow;
+mod host;
 mod send;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::observe::Observer;
 use crate::upstream::Handshake;
 use fields::{AnswerFields, RequestFields};
 use flow::Flow;
+pub use host::{Proxy, start};
 
 /// What Pingora calls for each request.
 pub struct Edge {
@@ -38,9 +40,9 @@ impl Edge {
 }
 
 /// Ends Pingora's work on a request for a reason of ours; `fail_to_proxy` sends the refusal.
-fn refused(flow: &mut Flow, reason: Reason) -> Box<Error> {
+fn refuse<T>(flow: &mut Flow, reason: Reason) -> Result<T> {
     flow.refuse(reason);
-    Error::explain(ErrorType::HTTPStatus(reason.status().as_u16()), reason.code())
+    Error::e_explain(ErrorType::HTTPStatus(reason.status().as_u16()), reason.code())
 }
 
 fn link_of(session: &Session) -> Result<Arc<Link>> {
@@ -60,6 +62,9 @@ impl ProxyHttp for Edge {
     fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, flow: &mut Flow) -> Result<bool> {
+        // A `100 Continue` must not end the connection; `send` and `response_filter` see to it that
+        // an answer before the end of the body does.
+        session.set_close_on_response_before_downstream_finish(false);
         let link = link_of(session)?;
         let Some((view, exchange)) = flow.begin(&link) else {
             return Err(Error::explain(ErrorType::InternalError, "a request begun twice"));
@@ -99,8 +104,12 @@ impl ProxyHttp for Edge {
 
     async fn upstream_peer(&self, _: &mut Session, flow: &mut Flow) -> Result<Box<HttpPeer>> {
         match flow.pick() {
-            Ok(endpoint) => Ok(Box::new(endpoint.peer.clone())),
-            Err(reason) => Err(refused(flow, reason)),
+            Ok(endpoint) => {
+                let mut peer = endpoint.peer.clone();
+                flow.bound(&mut peer.options);
+                Ok(Box::new(peer))
+            }
+            Err(reason) => refuse(flow, reason),
         }
     }
 
@@ -118,7 +127,7 @@ impl ProxyHttp for Edge {
             .and_then(|tls| tls.extension.get::<Handshake>());
         match flow.check_handshake(handshake) {
             Ok(()) => Ok(()),
-            Err(reason) => Err(refused(flow, reason)),
+            Err(reason) => refuse(flow, reason),
         }
     }
 
@@ -134,6 +143,10 @@ impl ProxyHttp for Edge {
         request.set_raw_path(target.as_bytes())?;
         let received = session.req_header();
         forward::prepare(snapshot, &request_head(received), exchange, &mut RequestFields(request));
+        let is_http1 = request.version == http::Version::HTTP_11;
+        if is_http1 && !exchange.websocket && !flow.keeps_upstream_connections() {
+            request.insert_header(http::header::CONNECTION, "close")?;
+        }
         Ok(())
     }
 
@@ -145,7 +158,7 @@ impl ProxyHttp for Edge {
         flow: &mut Flow,
     ) -> Result<()> {
         let count = body.as_ref().map_or(0, Bytes::len);
-        if flow.body_passes(count) { Ok(()) } else { Err(refused(flow, Reason::BodySize)) }
+        if flow.body_passes(count) { Ok(()) } else { refuse(flow, Reason::BodySize) }
     }
 
     async fn upstream_response_filter(
@@ -157,14 +170,14 @@ impl ProxyHttp for Edge {
         let Some((_, exchange)) = flow.parts() else { return Ok(()) };
         exchange.marks.first_byte = Some(link::now());
         match respond::check(exchange, answer.status, answer.version, &answer.headers) {
-            Verdict::Refuse(reason) => Err(refused(flow, reason)),
+            Verdict::Refuse(reason) => refuse(flow, reason),
             Verdict::Pass | Verdict::Answer(_) => Ok(()),
         }
     }
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         flow: &mut Flow,
     ) -> Result<()> {
@@ -176,6 +189,12 @@ impl ProxyHttp for Edge {
         exchange.status = answer.status.as_u16();
         let version = answer.version;
         respond::prepare(&view.generation.snapshot, exchange, version, &mut AnswerFields(answer));
+        // Without a length, an answer to HTTP/1.0 is ended by the end of its connection.
+        let ends_by_closing = exchange.version == http::Version::HTTP_10
+            && !answer.headers.contains_key(http::header::CONTENT_LENGTH);
+        if ends_by_closing || !session.is_body_done() {
+            session.set_keepalive(None);
+        }
         Ok(())
     }
 
@@ -198,11 +217,16 @@ impl ProxyHttp for Edge {
     ) -> FailToProxy {
         let reason = failure::reason(error, flow);
         flow.refuse(reason);
-        if !reason.is_log_only() && session.response_written().is_none() {
+        let mut can_reuse_downstream = false;
+        if !reason.is_log_only() && !send::has_begun(session) {
             // The client may be gone by now: nothing is left to be told to anyone.
-            let _ = send::refusal(session, flow, reason).await;
+            let sent = send::refusal(session, flow, reason).await;
+            can_reuse_downstream = sent.is_ok() && session.get_keepalive().is_some();
+            if can_reuse_downstream {
+                flow.goes_on();
+            }
         }
-        FailToProxy { error_code: reason.status_number(), can_reuse_downstream: false }
+        FailToProxy { error_code: reason.status_number(), can_reuse_downstream }
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, flow: &mut Flow) {

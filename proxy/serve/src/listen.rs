@@ -8,6 +8,7 @@ mod http1;
 mod http2;
 mod linger;
 pub mod link;
+mod memory;
 mod refuse;
 mod socket;
 pub mod table;

@@ -1,11 +1,14 @@
 //! Upstreams as they run: their endpoints of this moment, and how each is reached.
 
+mod answers;
+mod connector;
+mod life;
 mod peer;
 mod trust;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use marchproxy_balance::RoundRobin;
@@ -17,6 +20,9 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::resolver::Resolver;
+pub use answers::BadAnswer;
+pub use connector::Connector;
+use life::Life;
 use trust::Trust;
 pub use trust::{Handshake, Refused};
 
@@ -27,6 +33,7 @@ pub struct Upstream {
     /// As configured.
     pub config: model::Upstream,
     trust: Option<Trust>,
+    life: Life,
     endpoints: ArcSwap<Endpoints>,
     sources: Vec<Source>,
     resolving: OnceLock<Vec<AbortHandle>>,
@@ -102,6 +109,7 @@ impl Upstream {
             name: config.name.as_str().into(),
             config: config.clone(),
             trust,
+            life: Life::new(),
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
             sources: config.endpoints.iter().map(Source::new).collect(),
             resolving: OnceLock::new(),
@@ -224,8 +232,10 @@ impl Upstream {
                     endpoint.address == address && endpoint.weight == source.weight
                 });
                 list.push(kept.cloned().unwrap_or_else(|| {
-                    let peer =
+                    let mut peer =
                         peer::build(&self.config, self.trust.as_ref(), source.name(), address);
+                    // Connections are shared with no other upstream, whatever it has in common.
+                    peer.group_key = self.life.number();
                     let label = address.to_string().into();
                     Arc::new(Endpoint { address, label, peer, weight: source.weight })
                 }));

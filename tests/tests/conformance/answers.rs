@@ -1,6 +1,7 @@
 //! Answers of origins: what is malformed becomes 502, never a split answer (RFC 9112).
 
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
+use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
 
 /// Statuses and reasons of the answers to `bytes` from an origin, and that nothing follows them.
@@ -42,6 +43,20 @@ async fn rfc9112_6_3_an_answer_with_contradictory_framing_is_refused() {
         "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\nhello",
     ])
     .await;
+}
+
+#[tokio::test]
+async fn rfc9112_6_3_every_answer_on_a_kept_connection_is_looked_at() {
+    let origin = Origin::start().await;
+    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
+    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    let contradictory = "GET / HTTP/1.1\r\nHost: a\r\nx-reply-transfer-encoding: chunked\r\n\r\n";
+    let answer = proxy.request(contradictory).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.malformed"));
+    assert_eq!(origin.connections(), 1);
 }
 
 #[tokio::test]

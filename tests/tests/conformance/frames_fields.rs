@@ -183,15 +183,24 @@ async fn rfc9113_10_5_1_a_field_section_beyond_the_limit_is_refused() {
 async fn cve_2024_27316_endless_continuations_are_cut_off() {
     let origin = Origin::start().await;
     let proxy = Proxy::before(origin.address()).await;
-    let before = proxy.memory();
-    let mut client = RawHttp2::open(proxy.web()).await;
-    client.send(&[Frame::new(kind::HEADERS, END_STREAM, 1, block(&get_fields("/")))]).await;
-    let piece = Frame::new(kind::CONTINUATION, 0, 1, block(&[("x-a", &"y".repeat(16_000))]));
-    for _ in 0..1000 {
-        client.send(std::slice::from_ref(&piece)).await;
+    let attack = async || {
+        let mut client = RawHttp2::open(proxy.web()).await;
+        client.send(&[Frame::new(kind::HEADERS, END_STREAM, 1, block(&get_fields("/")))]).await;
+        let piece = Frame::new(kind::CONTINUATION, 0, 1, block(&[("x-a", &"y".repeat(16_000))]));
+        for _ in 0..1000 {
+            client.send(std::slice::from_ref(&piece)).await;
+        }
+        let outcome = client.outcome(1).await;
+        assert!(outcome.closed || outcome.goaway.is_some(), "{outcome:?}");
+    };
+    // The first connections of a process cost it some MiB, whatever they bring.
+    for _ in 0..4 {
+        attack().await;
     }
-    let outcome = client.outcome(1).await;
-    assert!(outcome.closed || outcome.goaway.is_some(), "{outcome:?}");
+    let before = proxy.memory();
+    for _ in 0..4 {
+        attack().await;
+    }
     assert!(proxy.memory() < before + (4 << 10), "{before} KiB became {}", proxy.memory());
 }
 
@@ -225,7 +234,18 @@ async fn cve_2023_44487_rapid_resets_are_cut_off() {
 async fn rfc9113_10_5_floods_of_small_frames_do_not_harm_others() {
     let origin = Origin::start().await;
     let proxy = Proxy::before(origin.address()).await;
+    // The first connections of a process cost it some MiB, whatever they bring.
+    for _ in 0..2 {
+        flood(&proxy).await;
+    }
     let before = proxy.memory();
+    for _ in 0..2 {
+        flood(&proxy).await;
+    }
+    assert!(proxy.memory() < before + (4 << 10), "{before} KiB became {}", proxy.memory());
+}
+
+async fn flood(proxy: &Proxy) {
     let floods = [
         Frame::new(kind::PING, 0, 0, [0; 8]),
         Frame::settings(&[(4, 65_535)]),
@@ -245,5 +265,4 @@ async fn rfc9113_10_5_floods_of_small_frames_do_not_harm_others() {
         }
         assert_eq!(proxy.get("/").await.status, 200);
     }
-    assert!(proxy.memory() < before + (16 << 10), "{before} KiB became {}", proxy.memory());
 }

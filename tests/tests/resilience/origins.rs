@@ -51,6 +51,30 @@ async fn silence_is_a_504_at_the_time_for_the_first_byte() {
 }
 
 #[tokio::test]
+async fn silence_is_a_504_for_a_client_of_http2_too() {
+    let (http1, http2) = (Origin::start().await, Origin::http2().await);
+    for (protocol, timeouts, route) in [
+        ("http1", "first_byte: 300ms", ""),
+        ("http1", "first_byte: 60s", ", timeout: 300ms"),
+        ("http2", "first_byte: 300ms, idle: 300ms", ""),
+        ("http2", "first_byte: 60s", ", timeout: 300ms"),
+    ] {
+        let origin = if protocol == "http1" { &http1 } else { &http2 };
+        let upstream = format!("name: app, protocol: {protocol}, timeouts: {{ {timeouts} }},");
+        let text = SIMPLE
+            .replace("name: app,", &upstream)
+            .replace("upstream: app }", &format!("upstream: app{route} }}"));
+        let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+        let mut client = Http2::open(proxy.web()).await;
+        let mut request = client.request("GET", "/");
+        request.headers_mut().insert("x-script", "hold".parse().unwrap());
+        let answer = client.send(request, None, None).await.unwrap();
+        let what = format!("{protocol} {timeouts}{route}");
+        assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.timeout"), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn the_time_of_the_whole_request_bounds_a_dripping_answer() {
     let pieces = vec![b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".to_vec()];
     let drip = std::iter::repeat_n(b"x".to_vec(), 100);
@@ -139,6 +163,15 @@ async fn after_a_failure_the_clients_connection_goes_on() {
     for _ in 0..3 {
         assert_eq!(connection.get("/").await.status, 502);
     }
+}
+
+#[tokio::test]
+async fn a_failure_after_an_interim_answer_is_told_all_the_same() {
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+    let origin = RawOrigin::start(Behaviour::Answer(interim)).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.reset"));
 }
 
 #[tokio::test]

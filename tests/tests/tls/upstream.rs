@@ -1,6 +1,7 @@
 //! TLS to origins: always verified.
 
 use marchproxy_tests::certs::{Authority, EXPIRED, Kind, Leaf};
+use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
 
@@ -43,8 +44,16 @@ async fn another_authority_a_wrong_name_or_an_expired_certificate_is_refused() {
     let expired = authority.leaf_with(&["orders.internal"], Kind::Rsa, EXPIRED);
     let origin = Origin::tls(&expired, BOTH).await;
     refused(&origin, &authority, VERIFIED, "upstream.tls").await;
-    let origin = Origin::start().await;
-    refused(&origin, &authority, VERIFIED, "upstream.tls").await;
+}
+
+#[tokio::test]
+async fn an_origin_that_speaks_no_tls_is_refused() {
+    let authority = Authority::new();
+    let origin = RawOrigin::start(Behaviour::CloseAtOnce).await;
+    let text = SIMPLE.replace("name: app,", &format!("name: app, {VERIFIED},"));
+    let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+    let answer = setup.start(&text).await.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.tls"));
 }
 
 #[tokio::test]
@@ -55,13 +64,35 @@ async fn the_authorities_of_the_system_do_not_know_a_private_one() {
 }
 
 #[tokio::test]
-async fn the_endpoints_own_address_is_verified_when_no_name_is_given() {
+async fn the_endpoints_own_name_is_verified_when_no_other_is_given() {
     let authority = Authority::new();
-    let origin = Origin::tls(&authority.leaf(&["127.0.0.1"], Kind::Ecdsa), BOTH).await;
-    let proxy = start(&origin, &authority, "tls: { ca: \"@dir@/ca.pem\" }").await;
-    assert_eq!(proxy.get("/").await.status, 200);
+    let text = SIMPLE
+        .replace("name: app,", "name: app, tls: { ca: \"@dir@/ca.pem\" },")
+        .replace("@origin@", "localhost:@port@");
+    for (name, status) in [("localhost", 200), ("orders.internal", 502)] {
+        let origin = Origin::tls(&authority.leaf(&[name], Kind::Ecdsa), BOTH).await;
+        let setup = Setup::new().set("port", origin.address().port());
+        let proxy = setup.file("ca.pem", authority.pem()).start(&text).await;
+        assert_eq!(proxy.get("/").await.status, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_without_a_name_to_verify_is_no_configuration() {
+    let text = SIMPLE.replace("name: app,", "name: app, tls: {},");
+    let ended = Setup::new().set("origin", "127.0.0.1:9").run(&["check"], &text).await;
+    assert_eq!(ended.code(), 2, "{}", ended.output());
+    assert!(ended.output().contains("nothing-to-verify"), "{}", ended.output());
+}
+
+#[tokio::test]
+async fn a_contradictory_answer_over_tls_is_refused_too() {
+    let authority = Authority::new();
     let origin = Origin::tls(&origin_leaf(&authority), BOTH).await;
-    refused(&origin, &authority, "tls: { ca: \"@dir@/ca.pem\" }", "upstream.tls").await;
+    let proxy = start(&origin, &authority, VERIFIED).await;
+    let contradictory = "GET / HTTP/1.1\r\nHost: a\r\nx-reply-transfer-encoding: chunked\r\n\r\n";
+    let answer = proxy.request(contradictory).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.malformed"));
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ mod trace;
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, HOST, TE, UPGRADE, VIA};
-use http::{HeaderName, HeaderValue, Version};
+use bytes::Bytes;
+use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::RequestHead;
 use crate::answer::X_REQUEST_ID;
@@ -32,7 +33,7 @@ const ADDED_FIELDS: usize = 7;
 ///
 /// Removed: what belongs to the connection alone (RFC 9110, section 7.6.1), and what `Connection`
 /// nominates. Kept of these: `TE: trailers`, which gRPC needs, and the upgrade to a WebSocket.
-/// `Host` is the client's, in normal spelling. `X-Forwarded-For`, `-Proto` and `-Host` say where the
+/// `Host` is the client's, in normal spelling; `Cookie` is one field. `X-Forwarded-For`, `-Proto` and `-Host` say where the
 /// request came from: appended to when the peer is trusted, else replaced. `Forwarded` is treated
 /// likewise when there is one, but not begun. `Via`, `X-Request-Id` and `traceparent` are added.
 /// Last come the route's own edits.
@@ -58,6 +59,7 @@ pub fn prepare(
     {
         to.set(HOST, host);
     }
+    join_cookies(head.headers, to);
     origin::set(head.headers, exchange, to);
     to.add(VIA, via(head.version));
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {
@@ -66,6 +68,21 @@ pub fn prepare(
     trace::set(head.headers, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
         route.request_edits.apply(exchange, to);
+    }
+}
+
+/// A client of HTTP/2 may send each cookie in a field of its own, which HTTP/1 does not allow
+/// (RFC 9113, section 8.2.3).
+fn join_cookies(received: &HeaderMap, to: &mut impl FieldsMut) {
+    let mut cookies = received.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for cookie in std::iter::once(second).chain(cookies) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        to.set(COOKIE, joined);
     }
 }
 

@@ -12,13 +12,9 @@ use crate::exchange::Exchange;
 use crate::fields::FieldsMut;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Reason, Verdict};
+use crate::wire::answer::{MAX_FIELDS, MAX_HEAD};
 use crate::wire::chars;
 use crate::wire::head::{content_length, transfer_coding};
-
-/// Bytes of names and values in the head of an answer.
-const MAX_HEAD: usize = 64 * 1024;
-/// Field lines in the head of an answer.
-const MAX_FIELDS: usize = 256;
 
 /// Checks the head of an upstream's answer; `version` is the one the upstream spoke.
 pub fn check(
@@ -92,7 +88,8 @@ fn check_framing(status: StatusCode, version: Version, headers: &HeaderMap) -> R
 /// whoever writes the message owns them.
 ///
 /// Removed: what belongs to the connection alone, and what `Connection` nominates; kept of these:
-/// the switch to a WebSocket that the client asked for. `Via` and `X-Request-Id` are added. Last
+/// the switch to a WebSocket that the client asked for. A client of HTTP/1.0 knows no chunks (RFC
+/// 9112, section 7.1): its answer ends with the connection instead. `Via` and `X-Request-Id` are added. Last
 /// come the route's own edits.
 pub fn prepare(
     snapshot: &Snapshot,
@@ -109,6 +106,9 @@ pub fn prepare(
     if is_websocket {
         to.set(CONNECTION, HeaderValue::from_static("upgrade"));
         to.set(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    if exchange.version == Version::HTTP_10 {
+        to.remove(&TRANSFER_ENCODING);
     }
     to.add(VIA, via(version));
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {

@@ -5,7 +5,6 @@
 //! the request is served as the HTTP/1.1 request it is, and `Upgrade` is not forwarded.
 
 mod body;
-pub(crate) mod host;
 mod peer;
 mod target;
 #[cfg(test)]
@@ -15,11 +14,11 @@ use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Version};
 
 use super::RequestHead;
+use crate::authority::Authority;
 use crate::exchange::{Exchange, Scheme};
 use crate::request::forward::hop::{KEEP_ALIVE, PROXY_CONNECTION, nominates};
 use crate::snapshot::{ListenerRules, Snapshot};
 use crate::verdict::{Reason, Verdict};
-use host::Authority;
 use target::Target;
 
 /// Bytes of a refused target that are kept for the log.

@@ -1,18 +1,21 @@
 //! From Pingora's errors to our reasons: the one place that knows both.
 
+use std::io;
+
 use marchproxy_decide::verdict::Reason;
 use pingora_error::ErrorType::{
-    ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, H2Error, HTTPStatus,
-    HandshakeError, InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout,
-    TLSHandshakeFailure, TLSHandshakeTimedout, WriteError, WriteTimedout,
+    ConnectError, ConnectTimedout, ConnectionClosed, H2Error, HTTPStatus, HandshakeError,
+    InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout, TLSHandshakeFailure,
+    TLSHandshakeTimedout, WriteError, WriteTimedout,
 };
 use pingora_error::{Error, ErrorSource};
 
 use super::flow::Flow;
+use crate::upstream::BadAnswer;
 
 /// Why Pingora gave up.
 pub(super) fn reason(error: &Error, flow: &Flow) -> Reason {
-    if let Some(reason) = flow.interrupted().or(flow.reason()) {
+    if let Some(reason) = flow.interrupted().or(flow.reason()).or_else(|| bad_answer(error)) {
         return reason;
     }
     match error.esource() {
@@ -25,13 +28,32 @@ pub(super) fn reason(error: &Error, flow: &Flow) -> Reason {
 fn upstream(error: &Error) -> Reason {
     match error.etype() {
         ConnectTimedout | TLSHandshakeTimedout => Reason::ConnectTimeout,
-        ConnectRefused | ConnectNoRoute => Reason::ConnectRefused,
         TLSHandshakeFailure | InvalidCert | HandshakeError => Reason::UpstreamTls,
         ReadTimedout | WriteTimedout => Reason::UpstreamTimeout,
         InvalidHTTPHeader | InvalidH2 => Reason::UpstreamMalformed,
+        // A connection that was made, and reset before anything could be said on it.
+        ConnectError if is_reset(error) => Reason::UpstreamReset,
         ConnectionClosed | ReadError | WriteError | H2Error => Reason::UpstreamReset,
+        // `ConnectRefused`, `ConnectNoRoute`, and whatever else keeps a connection from being made.
         _ => Reason::ConnectRefused,
     }
+}
+
+/// Whether somewhere beneath is the system's word that the peer has reset the connection.
+fn is_reset(error: &Error) -> bool {
+    io_errors(error).any(|io| io.kind() == io::ErrorKind::ConnectionReset)
+}
+
+/// Why the head of an answer was refused before Pingora could read it.
+fn bad_answer(error: &Error) -> Option<Reason> {
+    io_errors(error).find_map(|io| Some(io.get_ref()?.downcast_ref::<BadAnswer>()?.0))
+}
+
+fn io_errors(error: &Error) -> impl Iterator<Item = &io::Error> {
+    let root: &(dyn std::error::Error + 'static) = error.root_cause();
+    // The bound is for chains that lead back to themselves.
+    let causes = std::iter::successors(Some(root), |cause| cause.source()).take(8);
+    causes.filter_map(|cause| cause.downcast_ref())
 }
 
 fn downstream(error: &Error) -> Reason {

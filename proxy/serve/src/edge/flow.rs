@@ -1,11 +1,12 @@
 //! What Pingora carries along with one request.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode};
 use marchproxy_decide::exchange::{Exchange, Start};
 use marchproxy_decide::verdict::Reason;
+use pingora_core::upstreams::peer::PeerOptions;
 
 use crate::generation::Generation;
 use crate::listen::link::{self, Link};
@@ -78,6 +79,24 @@ impl Flow {
         Ok(endpoint)
     }
 
+    /// Has Pingora give up on the endpoint when the time of the whole request is over. The loop that
+    /// owns the client's connection would end the request then, but could not answer it.
+    pub(super) fn bound(&self, options: &mut PeerOptions) {
+        let Some(running) = &self.running else { return };
+        let Some(left) = running.link.time_left() else { return };
+        let sooner = |limit: Option<Duration>| Some(limit.map_or(left, |limit| limit.min(left)));
+        options.total_connection_timeout = sooner(options.total_connection_timeout);
+        // An upgraded connection may outlive that time.
+        if !running.exchange.websocket {
+            options.read_timeout = sooner(options.read_timeout);
+        }
+    }
+
+    /// Whether connections to its upstream are kept for later requests.
+    pub(super) fn keeps_upstream_connections(&self) -> bool {
+        self.upstream().is_none_or(|upstream| !upstream.config.keep_alive.idle.duration().is_zero())
+    }
+
     /// Checks what TLS with the endpoint settled on; from here on the first byte is waited for.
     pub(super) fn check_handshake(&mut self, handshake: Option<&Handshake>) -> Result<(), Reason> {
         let upstream = self.upstream().ok_or(Reason::Internal)?;
@@ -143,6 +162,13 @@ impl Flow {
 
     pub(super) fn reason(&self) -> Option<Reason> {
         self.running.as_ref()?.exchange.reason
+    }
+
+    /// The client's connection can go on although the request failed.
+    pub(super) fn goes_on(&self) {
+        if let Some(running) = &self.running {
+            running.link.set_going_on();
+        }
     }
 
     pub(super) fn interrupted(&self) -> Option<Reason> {

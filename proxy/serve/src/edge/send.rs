@@ -1,6 +1,7 @@
 //! Sending an answer of our own through Pingora.
 
 use bytes::Bytes;
+use http::StatusCode;
 use marchproxy_decide::answer::{Answer, refusal as refusal_of};
 use marchproxy_decide::verdict::Reason;
 use pingora_error::Result;
@@ -14,10 +15,18 @@ pub(super) async fn refusal(session: &mut Session, flow: &mut Flow, reason: Reas
     let Some((view, exchange)) = flow.parts() else { return Ok(()) };
     let made = refusal_of(&view.generation.snapshot, exchange, reason);
     exchange.status = made.status.as_u16();
-    if reason.closes() {
+    // A request that was interrupted has broken off somewhere in Pingora.
+    if reason.closes() || flow.interrupted().is_some() {
         session.set_keepalive(None);
     }
     answer(session, flow, &made).await
+}
+
+/// Whether the client has been sent the head of an answer; those of 1xx are only its forerunners.
+pub(super) fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|head| {
+        !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 /// Sends `answer` as it is.
@@ -27,6 +36,9 @@ pub(super) async fn answer(session: &mut Session, flow: &mut Flow, answer: &Answ
         header.append_header(name.clone(), value.clone())?;
     }
     let body: Bytes = answer.body.clone();
+    if !session.is_body_done() {
+        session.set_keepalive(None);
+    }
     flow.answering(answer.status);
     session.write_response_header(Box::new(header), body.is_empty()).await?;
     if !body.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use boring::ssl::{NameType, SslVersion};
 use marchproxy_decide::exchange::{Connection, TlsFacts};
@@ -28,6 +29,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker:
         () = served => {}
         () = cut.cut() => {}
     }
+    worker.closed.fetch_add(1, Ordering::Relaxed);
 }
 
 async fn serve_admitted(

@@ -5,70 +5,27 @@
 //! a next, pipelined request are kept back. Answers are gathered, so that head and body leave in
 //! one system call.
 
-use std::fmt;
+mod pingora;
+mod transport;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use marchproxy_decide::verdict::Reason;
 use marchproxy_decide::wire::body::BodyWatch;
 use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::{SslDigest, SslStream, TlsRef};
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType,
-};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::linger;
 use super::link::Link;
-use super::socket::Socket;
+pub use transport::Transport;
 
 /// Small writes are gathered up to this many bytes before they are sent.
 const GATHER: usize = 4096;
 /// What one read of a head asks for.
 const HEAD_READ: usize = 4096;
-
-/// A stream that a [`Guard`] can stand on: plain text or TLS.
-pub trait Transport: IO + Sized + 'static {
-    /// Whether a read would find something without asking the kernel.
-    fn has_buffered(&self) -> bool;
-    /// Resolves when the kernel has something to read, or the end.
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
-    /// Gives back what is not needed while idle.
-    fn trim(&mut self);
-}
-
-impl Transport for Socket {
-    fn has_buffered(&self) -> bool {
-        self.has_read_ahead()
-    }
-
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Self::poll_readable(self, context)
-    }
-
-    fn trim(&mut self) {
-        Self::trim(self);
-    }
-}
-
-impl Transport for SslStream<Socket> {
-    fn has_buffered(&self) -> bool {
-        self.ssl().pending() > 0 || self.get_ref().has_read_ahead()
-    }
-
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_ref().poll_readable(context)
-    }
-
-    fn trim(&mut self) {
-        self.get_mut().trim();
-    }
-}
 
 /// What the bytes of the client are, right now.
 enum Reading {
@@ -82,6 +39,10 @@ enum Reading {
     Tunnel,
 }
 
+/// Where a guard leaves the stream, and what was read from it, when Pingora drops it although the
+/// connection can go on. Pingora does so after every failure, even when its refusal was sent whole.
+pub type Remains<S> = Arc<Mutex<Option<(S, BytesMut)>>>;
+
 /// The stream between an HTTP/1 client and Pingora.
 pub struct Guard<S: Transport> {
     /// `None` once the stream has been handed on.
@@ -92,6 +53,7 @@ pub struct Guard<S: Transport> {
     waiting: BytesMut,
     reading: Reading,
     gathered: Vec<u8>,
+    remains: Remains<S>,
 }
 
 impl<S: Transport> Guard<S> {
@@ -104,12 +66,18 @@ impl<S: Transport> Guard<S> {
             waiting: BytesMut::new(),
             reading: Reading::Head,
             gathered: Vec::new(),
+            remains: Remains::default(),
         }
     }
 
     /// Bytes that have been read and not yet passed on: the head that is being read.
     pub fn waiting(&self) -> &[u8] {
         &self.waiting
+    }
+
+    /// Where the stream is found after a failure.
+    pub fn remains(&self) -> Remains<S> {
+        Arc::clone(&self.remains)
     }
 
     /// Puts bytes in front that were read before the guard stood here.
@@ -319,6 +287,15 @@ impl<S: Transport> AsyncWrite for Guard<S> {
 
 impl<S: Transport> Drop for Guard<S> {
     fn drop(&mut self) {
+        let is_over = matches!(self.reading, Reading::Answer) && self.gathered.is_empty();
+        if is_over
+            && self.link.goes_on()
+            && let Some(inner) = self.inner.take()
+        {
+            let mut remains = self.remains.lock().unwrap_or_else(PoisonError::into_inner);
+            *remains = Some((inner, std::mem::take(&mut self.waiting)));
+            return;
+        }
         // Closing with unread bytes in the kernel resets the connection, and the client may lose
         // the answer that it was about to read (RFC 9112, section 9.6).
         let unread = !matches!(self.reading, Reading::Head | Reading::Answer | Reading::Tunnel)
@@ -332,60 +309,4 @@ impl<S: Transport> Drop for Guard<S> {
 
 fn gone() -> io::Error {
     io::ErrorKind::NotConnected.into()
-}
-
-#[async_trait]
-impl<S: Transport> Shutdown for Guard<S> {
-    async fn shutdown(&mut self) {
-        let _ = tokio::io::AsyncWriteExt::flush(self).await;
-        if let Some(inner) = &mut self.inner {
-            Shutdown::shutdown(inner).await;
-        }
-    }
-}
-
-impl<S: Transport> UniqueID for Guard<S> {
-    fn id(&self) -> UniqueIDType {
-        self.inner.as_ref().map_or(-1, UniqueID::id)
-    }
-}
-
-impl<S: Transport> Ssl for Guard<S> {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.as_ref().and_then(Ssl::get_ssl)
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.as_ref().and_then(Ssl::get_ssl_digest)
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.as_ref().and_then(Ssl::selected_alpn_proto)
-    }
-}
-
-impl<S: Transport> GetTimingDigest for Guard<S> {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl<S: Transport> GetProxyDigest for Guard<S> {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        Some(Arc::clone(&self.digest))
-    }
-}
-
-impl<S: Transport> GetSocketDigest for Guard<S> {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.as_ref().and_then(GetSocketDigest::get_socket_digest)
-    }
-}
-
-impl<S: Transport> Peek for Guard<S> {}
-
-impl<S: Transport> fmt::Debug for Guard<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("inner", &self.inner).finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,6 @@
 //! One HTTP/1 connection: its requests in turn.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use marchproxy_decide::verdict::Reason;
@@ -11,7 +11,7 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
 
 use super::drain::{Drain, Phase};
-use super::guard::{Guard, Transport};
+use super::guard::{Guard, Remains, Transport};
 use super::http2;
 use super::link::{Link, carry};
 use super::refuse;
@@ -20,7 +20,7 @@ use super::worker::Worker;
 /// The client connection preface of HTTP/2 (RFC 9113, section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// While draining, an idle connection is kept this long for a request that may be on its way.
-const DRAIN_GRACE: Duration = Duration::from_secs(3);
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// What came instead of a further request head.
 enum Next {
@@ -127,9 +127,8 @@ async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
         };
         match read {
             Ok(Ok(count)) if count > 0 => {}
-            Ok(_) => return Next::Closed,
             Err(_) if began => return Next::Refused(Reason::HeadTime),
-            Err(_) => return Next::Closed,
+            Ok(_) | Err(_) => return Next::Closed,
         }
     }
 }
@@ -147,13 +146,22 @@ where
     S: Transport + 'static,
 {
     let head = guard.take_head(facts.length, body_watch(facts.framing));
+    let remains = guard.remains();
     let mut session = ServerSession::new_http1(guard);
     session.set_pipelined_prefix(head);
     let request = worker.proxy.process_new_http(session, drain.shutdown());
-    let reused = link.run(true, request).await??;
+    let Some(reused) = link.run(request).await? else { return after_failure(&remains, link) };
     let (stream, _) = reused.consume();
     let mut guard = stream.into_any().downcast::<Guard<S>>().ok()?;
     guard.next_request().then_some(guard)
+}
+
+/// A guard for the stream that Pingora dropped, if it may be used again.
+fn after_failure<S: Transport>(remains: &Remains<S>, link: &Arc<Link>) -> Option<Box<Guard<S>>> {
+    let (stream, waiting) = remains.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let mut guard = Box::new(Guard::new(stream, Arc::clone(link), carry(link)?));
+    guard.put_back(waiting);
+    Some(guard)
 }
 
 /// The content's own limit depends on the route and is kept where the body is forwarded.

@@ -139,7 +139,7 @@ fn serve_stream(
         let session = ServerSession::new_http2(session);
         tokio::select! {
             biased;
-            _ = link.run(false, proxy.process_new_http(session, &shutdown)) => {}
+            _ = link.run(proxy.process_new_http(session, &shutdown)) => {}
             () = drain.cut() => {}
         }
     });

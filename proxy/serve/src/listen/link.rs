@@ -1,6 +1,7 @@
 //! What the loop that owns a connection and Pingora's hooks share about one running request.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -33,6 +34,7 @@ pub struct Link {
     last_touch: AtomicU64,
     answering: AtomicBool,
     tunnel: AtomicBool,
+    goes_on: AtomicBool,
     interrupted: AtomicU16,
 }
 
@@ -48,6 +50,7 @@ impl Link {
             last_touch: AtomicU64::new(0),
             answering: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
             interrupted: AtomicU16::new(0),
         }
     }
@@ -59,6 +62,7 @@ impl Link {
         self.idle_for.store(u64::MAX, Ordering::Relaxed);
         self.answering.store(false, Ordering::Relaxed);
         self.tunnel.store(false, Ordering::Relaxed);
+        self.goes_on.store(false, Ordering::Relaxed);
         self.interrupted.store(0, Ordering::Relaxed);
     }
 
@@ -100,6 +104,16 @@ impl Link {
         self.tunnel.load(Ordering::Relaxed)
     }
 
+    /// A refusal has been sent whole, and the client may send its next request on this connection.
+    pub fn set_going_on(&self) {
+        self.goes_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection can be used again after a failure.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on.load(Ordering::Relaxed)
+    }
+
     /// Ends the running request for `reason`. The first reason stays.
     pub fn interrupt(&self, reason: Reason) {
         let code = (reason as u16).saturating_add(1);
@@ -112,16 +126,19 @@ impl Link {
         Reason::ALL.get(index).copied()
     }
 
-    /// Runs the request, and cuts it when its time is over. On HTTP/1 (`can_refuse`) the request
-    /// is first interrupted, so that Pingora fails and a refusal can still be sent; else, or when
-    /// that takes too long, it is dropped and `None` comes back.
-    pub async fn run<T>(&self, can_refuse: bool, request: impl Future<Output = T>) -> Option<T> {
+    /// Runs the request, and cuts it when its time is over. While no answer has begun, it is first
+    /// interrupted, so that Pingora fails and a refusal can still be sent; else, or when that takes
+    /// too long, it is dropped and `None` comes back.
+    pub async fn run<T>(&self, request: impl Future<Output = T>) -> Option<T> {
         let mut request = pin!(request);
         let mut alarm = Alarm::default();
         let mut refusing = false;
         std::future::poll_fn(move |context| {
             loop {
-                if let Poll::Ready(result) = request.as_mut().poll(context) {
+                let outer = INTERRUPTED.replace(self.interrupted().is_some());
+                let polled = request.as_mut().poll(context);
+                INTERRUPTED.set(outer);
+                if let Poll::Ready(result) = polled {
                     return Poll::Ready(Some(result));
                 }
                 let Some(due) = self.due() else { return Poll::Pending };
@@ -132,7 +149,7 @@ impl Link {
                     continue;
                 }
                 self.interrupt(Reason::UpstreamTimeout);
-                if refusing || !can_refuse || self.answering.load(Ordering::Relaxed) {
+                if refusing || self.answering.load(Ordering::Relaxed) {
                     return Poll::Ready(None);
                 }
                 refusing = true;
@@ -143,13 +160,30 @@ impl Link {
         .await
     }
 
-    /// How long until the request's time is over; `None` while no limit is known.
+    /// How long until the whole request's time is over; `None` while no limit is known.
+    pub fn time_left(&self) -> Option<Duration> {
+        let end = self.ends_at.load(Ordering::Relaxed);
+        (end != u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(nanos_now())))
+    }
+
+    /// How long until something of the request is over its time; `None` while no limit is known.
     fn due(&self) -> Option<Duration> {
         let idle_for = self.idle_for.load(Ordering::Relaxed);
         let idle_end = self.last_touch.load(Ordering::Relaxed).saturating_add(idle_for);
         let end = self.ends_at.load(Ordering::Relaxed).min(idle_end);
         (end != u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(nanos_now())))
     }
+}
+
+thread_local! {
+    /// Of the request that is being polled on this thread.
+    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the request that is being polled has been interrupted. For streams that serve one request
+/// after another, and know none of them.
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.get()
 }
 
 /// One timer for limits that move: made when first needed, moved only when one comes closer.

@@ -1,4 +1,4 @@
-//! A client's TCP connection as the stream that Pingora and BoringSSL read from and write to.
+//! A client's TCP connection as the stream that Pingora and `BoringSSL` read from and write to.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -18,7 +18,7 @@ use pingora_core::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What is read ahead for BoringSSL, which asks for 5 bytes and then for the rest of a record:
+/// What is read ahead for `BoringSSL`, which asks for 5 bytes and then for the rest of a record:
 /// without it, each record would cost two system calls.
 const READ_AHEAD: usize = 4096;
 
@@ -37,7 +37,7 @@ struct Ahead {
 }
 
 impl Socket {
-    /// Wraps an accepted connection. `tls` says whether BoringSSL will read from it.
+    /// Wraps an accepted connection. `tls` says whether `BoringSSL` will read from it.
     pub fn new(tcp: TcpStream, peer: SocketAddr, local: SocketAddr, tls: bool) -> Self {
         let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
         // Known already: saves Pingora two system calls for each connection.

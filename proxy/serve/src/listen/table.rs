@@ -124,11 +124,7 @@ impl Listener {
     }
 
     /// Admits a connection from `address`, unless there are too many.
-    pub fn admit(
-        self: &Arc<Self>,
-        address: IpAddr,
-        observer: &Arc<Observer>,
-    ) -> Option<Admitted> {
+    pub fn admit(self: &Arc<Self>, address: IpAddr, observer: &Arc<Observer>) -> Option<Admitted> {
         let source = source_of(address);
         let view = self.view();
         let limits = &view.config.connections;
@@ -266,7 +262,8 @@ impl Table {
             })
         };
         let mut gone = Vec::new();
-        for (_, Open { listener, socket }) in self.open.extract_if(|name, open| !stays(name, open)) {
+        for (_, Open { listener, socket }) in self.open.extract_if(|name, open| !stays(name, open))
+        {
             listener.end(Phase::Drain);
             // Another listener may go on with the socket: then no client in its queue is refused.
             if views.iter().any(|view| view.config.address.get() == listener.address) {

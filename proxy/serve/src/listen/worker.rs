@@ -2,31 +2,36 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use pingora_core::apps::HttpServerOptions;
 use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::mpsc;
 
 use super::accept;
+use super::memory;
 use super::table::Listener;
-use crate::edge::Edge;
+use crate::edge::{self, Edge, Proxy};
 use crate::observe::Observer;
 
 /// Idle upstream connections a worker keeps. A pool smaller than the concurrency costs a
 /// handshake for each request.
 const UPSTREAM_POOL: usize = 4096;
+/// How long a worker may take until it can serve.
+const START_TIME: Duration = Duration::from_secs(10);
 /// Times that a request is tried again when a kept connection turns out to be dead.
 const STALE_RETRIES: usize = 3;
 
 /// What the tasks of one worker share.
 pub struct Worker {
     /// Pingora, with the upstream connections of this worker.
-    pub proxy: Arc<HttpProxy<Edge>>,
+    pub proxy: Arc<Proxy>,
     /// Where everything that happens is counted and written.
     pub observer: Arc<Observer>,
     /// Its position among the workers.
     pub index: usize,
+    /// Connections that have closed.
+    pub closed: AtomicU64,
 }
 
 /// The control thread's side of a worker.
@@ -43,13 +48,27 @@ pub struct Order {
 }
 
 impl WorkerHandle {
-    /// Starts a worker. Its thread ends some time after the handle is dropped.
+    /// Starts a worker and waits until it can serve. Its thread ends some time after the handle is
+    /// dropped.
     pub fn start(index: usize, observer: Arc<Observer>) -> io::Result<Self> {
         let (orders, received) = mpsc::unbounded_channel();
+        let (tell, told) = std::sync::mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let body = async move {
+            match start(index, observer).await {
+                Ok(worker) => {
+                    let _ = tell.send(Ok(()));
+                    run(worker, received).await;
+                }
+                Err(error) => {
+                    let _ = tell.send(Err(error));
+                }
+            }
+        };
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(run(index, received, observer)))?;
+            .spawn(move || runtime.block_on(body))?;
+        told.recv_timeout(START_TIME).map_err(io::Error::other)??;
         Ok(Self { orders })
     }
 
@@ -59,7 +78,7 @@ impl WorkerHandle {
     }
 }
 
-async fn run(index: usize, mut orders: mpsc::UnboundedReceiver<Order>, observer: Arc<Observer>) {
+async fn start(index: usize, observer: Arc<Observer>) -> io::Result<Arc<Worker>> {
     let conf = Arc::new(ServerConf {
         threads: 1,
         work_stealing: false,
@@ -67,12 +86,12 @@ async fn run(index: usize, mut orders: mpsc::UnboundedReceiver<Order>, observer:
         max_retries: STALE_RETRIES,
         ..ServerConf::default()
     });
-    let mut proxy = http_proxy(&conf, Edge::new(Arc::clone(&observer), index));
-    let mut options = HttpServerOptions::default();
-    // CONNECT comes to our own checkpoints, which refuse it, so that it is recorded like all else.
-    options.allow_connect_method_proxying = true;
-    proxy.server_options = Some(options);
-    let worker = Arc::new(Worker { proxy: Arc::new(proxy), observer, index });
+    let proxy = edge::start(&conf, Edge::new(Arc::clone(&observer), index)).await?;
+    Ok(Arc::new(Worker { proxy, observer, index, closed: AtomicU64::new(0) }))
+}
+
+async fn run(worker: Arc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    tokio::spawn(memory::give_back(Arc::clone(&worker)));
     while let Some(Order { listener, socket }) = orders.recv().await {
         tokio::spawn(accept::run(socket, listener, Arc::clone(&worker)));
     }

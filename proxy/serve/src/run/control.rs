@@ -228,9 +228,10 @@ impl Control {
     }
 
     fn hand_over(&mut self, stream: UnixStream) {
-        let listeners = self.table.sockets().map(|(address, socket)| {
-            Ok((Label::Listener(address), socket.try_clone()?.into()))
-        });
+        let listeners = self
+            .table
+            .sockets()
+            .map(|(address, socket)| Ok((Label::Listener(address), socket.try_clone()?.into())));
         let status = self.status.socket.try_clone();
         let status = status.map(|socket| (Label::Status(self.status.address), socket.into()));
         match listeners.chain([status]).collect::<std::io::Result<Vec<Labelled>>>() {
@@ -282,9 +283,8 @@ async fn over(table: &Table) {
 
 impl Signals {
     fn catch() -> Result<Self, String> {
-        let catch = |kind| {
-            signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
-        };
+        let catch =
+            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
         Ok(Self {
             hangup: catch(SignalKind::hangup())?,
             end: catch(SignalKind::terminate())?,

@@ -92,9 +92,8 @@ pub(super) async fn load(
 ) -> Result<Fit, Unfit> {
     files.push(path.to_owned());
     files.extend(marchproxy_conf::files(path).unwrap_or_default());
-    let loaded = marchproxy_conf::load(path).map_err(|refused| {
-        Unfit::Wrong(report::render(&refused.problems, &refused.sources))
-    })?;
+    let loaded = marchproxy_conf::load(path)
+        .map_err(|refused| Unfit::Wrong(report::render(&refused.problems, &refused.sources)))?;
     for problem in &loaded.warnings {
         let warning = report::render_problems(std::slice::from_ref(problem), &loaded.sources);
         tracing::warn!("{}", warning.trim_end());
@@ -168,7 +167,10 @@ fn tls(
 
 /// New upstreams have looked their names up once; that some name has no address yet keeps nobody
 /// from serving.
-async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Vec<Arc<Upstream>>, String> {
+async fn upstreams(
+    config: &Config,
+    old: Option<&Generation>,
+) -> Result<Vec<Arc<Upstream>>, String> {
     // An upstream that is kept goes on asking the resolver it was made with.
     let old = old.filter(|old| old.config.resolver == config.resolver);
     let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
@@ -188,6 +190,7 @@ async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Vec<Arc<
         new.push(Arc::clone(&upstream));
         upstreams.push(upstream);
     }
-    futures_util::future::join_all(new.iter().map(|upstream| upstream.resolve_once(&resolver))).await;
+    futures_util::future::join_all(new.iter().map(|upstream| upstream.resolve_once(&resolver)))
+        .await;
     Ok(upstreams)
 }

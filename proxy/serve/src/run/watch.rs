@@ -58,7 +58,8 @@ impl Watch {
             let stamp = before.remove(&file).unwrap_or_else(|| stamp_of(&file));
             self.seen.insert(file, stamp);
         }
-        let folders: BTreeSet<PathBuf> = self.seen.keys().flat_map(|path| folders_of(path)).collect();
+        let folders: BTreeSet<PathBuf> =
+            self.seen.keys().flat_map(|path| folders_of(path)).collect();
         let Some(watcher) = &mut self.watcher else { return };
         for folder in self.folders.difference(&folders) {
             let _ = watcher.unwatch(folder);

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use marchproxy_conf::model::{self, UpstreamProtocol};
+use marchproxy_conf::values::DnsName;
 use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 
+use super::connector;
 use super::trust::Trust;
 
 /// Requests at one time on one HTTP/2 connection to an endpoint.
@@ -24,7 +26,7 @@ pub(super) fn build(
     address: SocketAddr,
 ) -> HttpPeer {
     let verify = config.tls.as_ref().and_then(|tls| tls.verify.as_ref());
-    let name = verify.map(|name| name.as_str()).or(host).unwrap_or_default();
+    let name = verify.map(DnsName::as_str).or(host).unwrap_or_default();
     let mut peer = HttpPeer::new(address, config.tls.is_some(), name.to_owned());
     let times = &config.timeouts;
     let options = &mut peer.options;
@@ -36,9 +38,9 @@ pub(super) fn build(
     options.write_timeout = Some(times.idle.duration());
     options.idle_timeout = Some(config.keep_alive.idle.duration());
     options.alpn = match config.protocol {
-        UpstreamProtocol::Http1 => ALPN::H1,
         UpstreamProtocol::Http2 => ALPN::H2,
-        UpstreamProtocol::Auto => ALPN::H2H1,
+        UpstreamProtocol::Auto if config.tls.is_some() => ALPN::H2H1,
+        UpstreamProtocol::Http1 | UpstreamProtocol::Auto => connector::mark(),
     };
     options.max_h2_streams = HTTP2_STREAMS;
     options.h2_stream_window_size = Some(HTTP2_STREAM_WINDOW);
@@ -46,8 +48,6 @@ pub(super) fn build(
     if let Some(trust) = trust {
         options.ca = trust.authorities();
         options.upstream_tls_handshake_complete_hook = Some(Arc::new(Trust::note));
-        // Connections that were made under other terms must not be used for this one.
-        peer.group_key = trust.terms();
     }
     peer
 }

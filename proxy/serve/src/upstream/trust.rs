@@ -1,7 +1,6 @@
 //! What is demanded of an endpoint's TLS beyond what Pingora verifies.
 
 use std::any::Any;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use boring::hash::MessageDigest;
@@ -16,7 +15,6 @@ pub struct Trust {
     pem: Vec<u8>,
     authorities: Option<Arc<CaType>>,
     pins: Vec<SpkiPin>,
-    terms: u64,
 }
 
 /// What a handshake with an endpoint settled on.
@@ -52,11 +50,7 @@ impl Trust {
                 Some(Arc::new(bundle.into_boxed_slice()))
             }
         };
-        let mut hasher = DefaultHasher::new();
-        (&pem, &tls.pins, &tls.verify).hash(&mut hasher);
-        // 0 is Pingora's key for connections without terms.
-        let terms = hasher.finish().max(1);
-        Ok(Self { pem, authorities, pins: tls.pins.clone(), terms })
+        Ok(Self { pem, authorities, pins: tls.pins.clone() })
     }
 
     /// Whether the files still hold what they held.
@@ -67,11 +61,6 @@ impl Trust {
     /// The authorities to trust instead of the system's.
     pub fn authorities(&self) -> Option<Arc<CaType>> {
         self.authorities.clone()
-    }
-
-    /// A number that differs when the terms do.
-    pub fn terms(&self) -> u64 {
-        self.terms
     }
 
     /// Notes what a handshake settled on; Pingora keeps it with the connection.

@@ -223,3 +223,10 @@ fn header_edits_come_last_and_in_their_order() {
     assert_eq!(values(&fields, "host"), ["origin.internal"]);
     assert!(!fields.contains_key("via"));
 }
+
+#[test]
+fn cookies_in_several_fields_become_one() {
+    let asked = get(&[("cookie", "a=b"), ("accept", "*/*"), ("cookie", "c=d"), ("cookie", "e")]);
+    let (_, fields, _) = forwarded(&all(), &asked, "203.0.113.9");
+    assert_eq!(values(&fields, "cookie"), ["a=b; c=d; e"]);
+}

@@ -103,3 +103,15 @@ fn the_switch_to_a_websocket_reaches_the_client() {
     assert_eq!(headers["upgrade"], "websocket");
     assert!(!prepared(false, &fields).contains_key("upgrade"));
 }
+
+#[test]
+fn a_client_of_http_1_0_is_not_sent_chunks() {
+    let snapshot = snapshot_of_routes(json!([{ "name": "all", "upstream": "app" }]));
+    for (version, kept) in [(Version::HTTP_10, false), (Version::HTTP_11, true)] {
+        let mut exchange = exchange();
+        exchange.version = version;
+        let mut headers = Asked::new("GET", "/", &[("transfer-encoding", "chunked")]).headers;
+        prepare(&snapshot, &exchange, Version::HTTP_11, &mut headers);
+        assert_eq!(headers.contains_key(TRANSFER_ENCODING), kept);
+    }
+}

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue};
 use marchproxy_conf::model::RedirectScheme;
 
 use crate::answer::Answer;
+use crate::authority::Authority;
 use crate::exchange::{Exchange, Scheme};
-use crate::request::sanity::host::Authority;
 use crate::snapshot::Redirect;
 use crate::verdict::Reason;
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
-use super::host::Authority;
 use crate::answer::X_REQUEST_ID;
+use crate::authority::Authority;
 use crate::exchange::{Exchange, RequestId, Scheme};
 use crate::request::forward::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::snapshot::Snapshot;

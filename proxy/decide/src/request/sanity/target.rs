@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use crate::authority::split_target;
 use crate::path;
 use crate::verdict::Reason;
 use crate::wire::chars;
@@ -27,8 +28,10 @@ pub(super) fn read<'a>(target: &'a [u8], method: &Method) -> Result<Target<'a>, 
     if target == b"*" {
         return asterisk(method, None);
     }
-    let (authority, rest) =
-        if target.first() == Some(&b'/') { (None, target) } else { absolute(target)? };
+    let (authority, rest) = match split_target(target)? {
+        Some((authority, rest)) => (Some(authority), rest),
+        None => (None, target),
+    };
     let question = memchr::memchr(b'?', rest);
     let (path, query) = rest.split_at_checked(question.unwrap_or(rest.len())).unwrap_or_default();
     if path.is_empty() && query.is_empty() && *method == Method::OPTIONS {
@@ -47,18 +50,4 @@ fn asterisk<'a>(method: &Method, authority: Option<&'a [u8]>) -> Result<Target<'
         return Err(Reason::Target);
     }
     Ok(Target { authority, path: Cow::Borrowed("*"), query: None })
-}
-
-/// Splits off scheme and authority. The scheme is not believed: whether the request came over TLS
-/// is known better.
-fn absolute(target: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Reason> {
-    let colon = memchr::memchr(b':', target).ok_or(Reason::Target)?;
-    let (scheme, rest) = target.split_at_checked(colon).ok_or(Reason::Target)?;
-    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-        return Err(Reason::Target);
-    }
-    let rest = rest.strip_prefix(b"://").ok_or(Reason::Target)?;
-    let end = rest.iter().position(|c| matches!(c, b'/' | b'?')).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at_checked(end).ok_or(Reason::Target)?;
-    Ok((Some(authority), rest))
 }

@@ -4,6 +4,7 @@ use http::Version;
 
 use super::line::RequestLine;
 use super::{Framing, HeadFacts};
+use crate::authority::Authority;
 use crate::verdict::Reason;
 use crate::wire::chars;
 
@@ -20,15 +21,20 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes one line, without its line end.
-    pub(super) fn take(&mut self, line: &[u8], most: usize) -> Result<(), Reason> {
+    /// Takes one line, without its line end; `request` is the line that stands first.
+    pub(super) fn take(
+        &mut self,
+        line: &[u8],
+        request: &RequestLine,
+        most: usize,
+    ) -> Result<(), Reason> {
         let (name, value) = split_field(line)?;
         self.count += 1;
         if self.count > most {
             return Err(Reason::Fields);
         }
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(),
+            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(value, request),
             6 if name.eq_ignore_ascii_case(b"expect") => self.take_expect(value),
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.take_connection(value);
@@ -69,12 +75,18 @@ impl Fields {
         })
     }
 
-    fn take_host(&mut self) -> Result<(), Reason> {
+    /// RFC 9112, section 3.2.2: a client must send a `Host` that is identical to the authority of
+    /// its target. That section has the target win over another `Host`; here it is refused.
+    fn take_host(&mut self, value: &[u8], request: &RequestLine) -> Result<(), Reason> {
         if self.has_host {
             return Err(Reason::HostRepeated);
         }
         self.has_host = true;
-        Ok(())
+        Authority::check(value)?;
+        match &request.authority {
+            Some(authority) if **authority != *value => Err(Reason::HostDiffers),
+            _ => Ok(()),
+        }
     }
 
     /// RFC 9110, section 10.1.1: 417 when an expectation cannot be met.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use http::Version;
 
 use super::HeadLimits;
+use crate::authority::{Authority, split_target};
 use crate::verdict::Reason;
 use crate::wire::chars;
 
@@ -16,6 +17,8 @@ pub(super) struct RequestLine {
     pub(super) method: Range<usize>,
     pub(super) target: Range<usize>,
     pub(super) version: Version,
+    /// The authority of a target in absolute-form, which `Host` must repeat.
+    pub(super) authority: Option<Box<[u8]>>,
 }
 
 impl RequestLine {
@@ -41,9 +44,16 @@ impl RequestLine {
         if !chars::is_target(target) {
             return Err(Reason::Target);
         }
+        let authority = split_target(target)?.map(|(authority, _)| authority);
+        authority.map_or(Ok(()), Authority::check)?;
         let method = start..start + method.len();
         let target_start = method.end + 1;
-        Ok(Self { method, target: target_start..target_start + target.len(), version })
+        Ok(Self {
+            method,
+            target: target_start..target_start + target.len(),
+            version,
+            authority: authority.map(Box::from),
+        })
     }
 }
 

@@ -1,4 +1,7 @@
-//! Hosts as requests name them.
+//! Hosts as requests name them, in `Host` and in targets in absolute-form.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -37,6 +40,11 @@ impl<'a> Authority<'a> {
         Ok(Self { host, port })
     }
 
+    /// Whether `bytes` are one, whatever the scheme.
+    pub(crate) fn check(bytes: &[u8]) -> Result<(), Reason> {
+        Authority::read(bytes, Scheme::Http).map(|_| ())
+    }
+
     /// The host of a request that names none, as HTTP/1.0 allows: the address it came to.
     pub(crate) fn of_address(address: SocketAddr, scheme: Scheme) -> Self {
         let host = match address.ip().to_canonical() {
@@ -46,6 +54,25 @@ impl<'a> Authority<'a> {
         let port = Some(address.port()).filter(|port| *port != scheme.default_port());
         Self { host: Cow::Owned(host), port }
     }
+}
+
+/// The two parts of a target in absolute-form: its authority, and what follows it.
+pub(crate) type AbsoluteForm<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits a target in absolute-form; `None` for the other forms. The scheme is not believed: whether
+/// the request came over TLS is known better.
+pub(crate) fn split_target(target: &[u8]) -> Result<Option<AbsoluteForm<'_>>, Reason> {
+    if target.first() == Some(&b'/') || target == b"*" {
+        return Ok(None);
+    }
+    let colon = memchr::memchr(b':', target).ok_or(Reason::Target)?;
+    let (scheme, rest) = target.split_at_checked(colon).ok_or(Reason::Target)?;
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        return Err(Reason::Target);
+    }
+    let rest = rest.strip_prefix(b"://").ok_or(Reason::Target)?;
+    let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+    rest.split_at_checked(end).ok_or(Reason::Target).map(Some)
 }
 
 /// One spelling for one address: `[::1]` is also `[0:0:0:0:0:0:0:1]`.
