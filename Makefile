@@ -1,32 +1,54 @@
-# make setup · make test · make check
+# make run        a demonstration on 127.0.0.1:8080 and :8443; TO=http://host:port: before your server
+# make test       all tests, with the servers they need
+# make check      formatting, lints, licences, banned crates
+# make fuzz       each fuzz target for some SECONDS
+# make test-demo  whether `make run` and docs/first-five-minutes.md keep their word; needs their ports
+# make setup      installs what all of these need
 #
-# Build output goes to CARGO_TARGET_DIR when it is set. A BoringSSL that was built before is used
-# when BORING_BSSL_PATH names it.
+# Each installs what it needs itself. Build output goes to CARGO_TARGET_DIR when it is set. A BoringSSL
+# that was built before is used when BORING_BSSL_PATH names it.
 
 SHELL := /bin/bash
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-PACKAGES := cmake libclang-dev g++ make git nginx-light
-# Held to formatting and lints. `proxy/serve` joins when nothing in it waits to be called any more.
-CRATES := -p marchproxy-conf -p marchproxy-balance -p marchproxy-decide
+SECONDS := 20
 
-.PHONY: setup test check
+# What BoringSSL is built with, and what Rust links with.
+BUILD := cmake g++ git libclang-dev
+DEMO := curl openssl python3
+TEST := nginx cargo-nextest@0.9.143
+CHECK := cargo-deny@0.20.2
+FUZZ := cargo-fuzz@0.13.2
 
-# Installs the Debian packages that are missing.
+.PHONY: help run test check fuzz test-demo setup
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run:
+	@.ci/setup $(BUILD) $(DEMO)
+	@exec demo/run "$(TO)"
+
+# nginx is not on the path of everyone who may run it.
+test:
+	@.ci/setup $(BUILD) $(TEST)
+	cd fuzz && cargo nextest run --locked --no-default-features
+	PATH="$$PATH:/usr/sbin" cargo nextest run --locked --workspace
+
+check:
+	@.ci/setup $(BUILD) $(CHECK)
+	cargo fmt --all --check
+	cd fuzz && cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd fuzz && cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	cargo deny --locked check licenses bans sources
+
+fuzz:
+	@.ci/setup $(BUILD) $(TEST) $(if $(shell rustup toolchain list 2>/dev/null | grep nightly),$(FUZZ))
+	fuzz/run $(SECONDS)
+
+test-demo:
+	@.ci/setup $(BUILD) $(DEMO)
+	python3 demo/test_run.py
+	python3 demo/test_first_minutes.py "$${CARGO_TARGET_DIR:-target}/debug/marchproxy"
+
 setup:
-	@missing=$$(for name in $(PACKAGES); do \
-	    dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; \
-	done); \
-	if [ -n "$$missing" ]; then \
-	    echo "installing" $$missing; \
-	    $(SUDO) apt-get update -qq && \
-	    $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
-
-# Formatting and lints, warnings denied.
-check: setup
-	cargo fmt $(CRATES) --check
-	cargo clippy --locked $(CRATES) --all-targets -- -D warnings
-
-# All tests that can pass today: see "Where it stands" in README.md.
-test: setup
-	cargo nextest run --locked $(CRATES) -p marchproxy
+	@.ci/setup $(BUILD) $(DEMO) $(TEST) $(CHECK)

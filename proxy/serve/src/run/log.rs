@@ -1,6 +1,6 @@
 //! What the process says of itself, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use marchproxy_conf::model::LogLevel;
 use tracing::level_filters::LevelFilter;
@@ -17,10 +17,7 @@ impl Log {
     /// Starts it. Until a configuration is known, the default level holds.
     pub(super) fn start() -> Self {
         let (filter, handle) = reload::Layer::new(targets(LogLevel::default()));
-        let lines = fmt::layer()
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false);
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
         // A second start in one process keeps the log of the first.
         let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
         Self(handle)

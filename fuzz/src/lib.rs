@@ -1,0 +1,25 @@
+//! What must hold for any input, whoever made it up: the bodies of the fuzz targets.
+//!
+//! `fuzz_targets/` hands them to libFuzzer, which needs a nightly compiler; `tests/corpus.rs` runs
+//! them on the stored corpus and on inputs made from it, with any compiler. Each panics when its
+//! input breaks a promise.
+#![forbid(unsafe_code)]
+
+mod configuration;
+mod cuts;
+mod request_body;
+mod request_head;
+
+pub use configuration::configuration;
+pub use request_body::request_body;
+pub use request_head::request_head;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// All of them, with the names of their folders in `corpus/`.
+pub const TARGETS: [(&str, Target); 3] = [
+    ("configuration", configuration),
+    ("request_head", request_head),
+    ("request_body", request_body),
+];
