@@ -3,6 +3,7 @@
 # make check      formatting, lints, licences, banned crates
 # make fuzz       each fuzz target for some SECONDS
 # make test-demo  whether `make run` and docs/first-five-minutes.md keep their word; needs their ports
+# make suites     Autobahn and testssl.sh against the binary; what cannot be had is skipped, aloud
 # make setup      installs what all of these need
 #
 # Each installs what it needs itself. Build output goes to CARGO_TARGET_DIR when it is set. A BoringSSL
@@ -18,7 +19,7 @@ TEST := nginx cargo-nextest@0.9.143
 CHECK := cargo-deny@0.20.2
 FUZZ := cargo-fuzz@0.13.2
 
-.PHONY: help run test check fuzz test-demo setup
+.PHONY: help run test check fuzz test-demo suites setup
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -49,6 +50,12 @@ test-demo:
 	@.ci/setup $(BUILD) $(DEMO)
 	python3 demo/test_run.py
 	python3 demo/test_first_minutes.py "$${CARGO_TARGET_DIR:-target}/debug/marchproxy"
+
+# Each with --write renews its page in docs/conformance/.
+suites:
+	@.ci/setup $(BUILD) testssl.sh nginx-light openssl python3
+	cargo build --locked -p marchproxy
+	@failed=0; for suite in tls websocket; do tests/suites/$$suite || failed=1; done; exit $$failed
 
 setup:
 	@.ci/setup $(BUILD) $(DEMO) $(TEST) $(CHECK)

@@ -13,6 +13,7 @@ pub mod load;
 pub mod origin;
 pub mod ports;
 pub mod proxy;
+pub mod repository;
 pub mod template;
 
 pub use bounded::{eventually, within};

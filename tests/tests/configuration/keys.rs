@@ -5,8 +5,9 @@
 //! the types.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use marchproxy_tests::repository::{at, is_a_test, read};
 use serde_json::Value;
 
 /// A key, then the tests that prove its effect: `BINARY::MODULE::FUNCTION`.
@@ -120,9 +121,6 @@ process.drain                         reload::drain::what_does_not_end_is_cut_wh
 process.log                           configuration::effects_process::only_what_is_severe_enough_is_logged
 ";
 
-/// Keys that nothing reads, since they have one value only. A second value must end that.
-const UNREAD: [&str; 0] = [];
-
 /// Keys whose names differ from what the types call them.
 const NAMES_IN_CODE: [(&str, &str); 3] = [("match", "matches"), ("file", "File"), ("env", "Env")];
 
@@ -136,15 +134,6 @@ fn proofs() -> BTreeMap<&'static str, Vec<&'static str>> {
         assert!(proofs.insert(key, tests).is_none(), "`{key}` is there twice");
     }
     proofs
-}
-
-/// A path of the repository.
-fn at(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The keys of the language, as paths with dots; `[]` stands for any entry of a list.
@@ -214,28 +203,6 @@ fn every_proof_is_a_test_that_runs() {
     );
 }
 
-/// Whether `BINARY::MODULE::FUNCTION` is a test, and not an ignored one, that its binary holds.
-fn is_a_test(name: &str) -> bool {
-    let parts: Vec<&str> = name.split("::").collect();
-    let [binary, module, function] = parts[..] else { panic!("`{name}` has not three parts") };
-    let folder = at("tests/tests").join(binary);
-    let file = folder.join(format!("{module}.rs"));
-    if !file.is_file() || !read(&folder.join("main.rs")).contains(&format!("\nmod {module};\n")) {
-        return false;
-    }
-    let source = read(&file);
-    let lines: Vec<&str> = source.lines().collect();
-    let begins = |line: &str| {
-        let line = line.strip_prefix("async ").unwrap_or(line);
-        line.strip_prefix("fn ").is_some_and(|rest| rest.starts_with(&format!("{function}()")))
-    };
-    let Some(position) = lines.iter().position(|line| begins(line)) else { return false };
-    let attributes: Vec<&str> =
-        lines[..position].iter().rev().take_while(|line| line.starts_with("#[")).copied().collect();
-    let is_test = attributes.iter().any(|line| ["#[test]", "#[tokio::test]"].contains(line));
-    is_test && attributes.iter().all(|line| !line.starts_with("#[ignore"))
-}
-
 #[test]
 fn every_key_is_read_by_the_product() {
     let mut read_names = BTreeSet::new();
@@ -246,11 +213,10 @@ fn every_key_is_read_by_the_product() {
         [Some(name), renamed].into_iter().flatten().any(|name| read_names.contains(name))
     };
     let unread: Vec<String> = keys().into_iter().filter(|key| !is_read(key)).collect();
-    assert_eq!(
-        unread, UNREAD,
-        "(left: what no source under proxy/ reads; right: UNREAD) A key that nothing reads is \
-         taken out of the language, or made to do what its description says. One that is read \
-         now is taken out of UNREAD (tests/tests/configuration/keys.rs)."
+    assert!(
+        unread.is_empty(),
+        "no source under proxy/ reads these keys: {unread:#?}\n\
+         Take them out of the language, or make them do what their descriptions say."
     );
 }
 
