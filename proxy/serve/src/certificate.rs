@@ -1,6 +1,5 @@
 //! Certificates and keys of listeners, as they stand in files.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use boring::asn1::{Asn1Time, Asn1TimeRef};
@@ -8,10 +7,8 @@ use boring::pkey::{PKey, Private};
 use boring::x509::X509;
 use marchproxy_conf::model;
 
+use crate::file::{self, LARGEST_PEM};
 use crate::secret;
-
-/// Files larger than this are not certificates.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// A certificate, its intermediates and its key, found to belong together.
 pub struct Certificate {
@@ -32,7 +29,8 @@ impl Certificate {
     /// Which file, and what is wrong with it; never a word of the key.
     pub fn load(config: &model::Certificate) -> Result<Self, String> {
         let chain = config.chain.display();
-        let pem = read(&config.chain).map_err(|error| format!("{chain}: {error}"))?;
+        let pem =
+            file::read(&config.chain, LARGEST_PEM).map_err(|error| format!("{chain}: {error}"))?;
         let mut certificates = X509::stack_from_pem(&pem)
             .map_err(|_| format!("{chain}: not a list of certificates in PEM"))?
             .into_iter();
@@ -80,13 +78,4 @@ fn unix_seconds(time: &Asn1TimeRef) -> Option<i64> {
 fn names(leaf: &X509) -> Vec<String> {
     let Some(names) = leaf.subject_alt_names() else { return Vec::new() };
     names.iter().filter_map(|name| name.dnsname()).map(str::to_ascii_lowercase).collect()
-}
-
-/// Reads a file that must not be large.
-pub fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST_FILE {
-        return Err(format!("{size} bytes are too many for a certificate or key"));
-    }
-    std::fs::read(path).map_err(|error| error.to_string())
 }

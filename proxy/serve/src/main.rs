@@ -3,6 +3,7 @@
 mod certificate;
 mod cli;
 mod edge;
+mod file;
 mod generation;
 mod handover;
 mod listen;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use marchproxy_conf::model;
 
+use crate::file::{self, LARGEST_PEM};
+
 /// A secret. It shows itself to nobody but who asks for its bytes.
 pub struct Secret {
     bytes: Vec<u8>,
@@ -37,7 +39,7 @@ pub fn read(from: &model::Secret) -> Result<Secret, String> {
         model::Secret::File(path) => {
             let place = path.display().to_string();
             let bytes =
-                crate::certificate::read(path).map_err(|error| format!("{place}: {error}"))?;
+                file::read(path, LARGEST_PEM).map_err(|error| format!("{place}: {error}"))?;
             Ok(Secret { bytes, place })
         }
         model::Secret::Env(name) => {

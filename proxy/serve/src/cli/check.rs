@@ -1,8 +1,6 @@
 //! `marchproxy check`.
 
 use std::fmt::Write;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,9 +10,7 @@ use serde_json::{Value, json};
 
 use super::online::{self, Finding, Level};
 use super::{DONE, FAILED, WRONG};
-
-/// Larger files are not read; what is read must not be larger than the 1MiB that `compile` allows.
-const LARGEST_PAGE: u64 = 1 << 21;
+use crate::file::{self, LARGEST_PAGE};
 
 /// What is only found by compiling, and stands on its own when other things are wrong too.
 const INDEPENDENT: [&str; 3] = ["route-conflict", "unreachable-route", "error-page"];
@@ -43,17 +39,20 @@ pub(super) fn check(path: &Path, online: bool) -> Report {
 /// Everything that is wrong with it.
 pub(super) fn load(path: &Path) -> Result<Loaded, Refused> {
     match marchproxy_conf::load(path) {
-        Ok(loaded) => match compile(&loaded.config, 0, "", &mut read_page) {
-            Ok(_) => Ok(loaded),
-            Err(problems) => Err(Refused {
-                problems: [loaded.warnings, problems].concat(),
-                sources: loaded.sources,
-                config: Some(Box::new(loaded.config)),
-            }),
-        },
+        Ok(loaded) => {
+            match compile(&loaded.config, 0, "", &mut |path| file::read(path, LARGEST_PAGE)) {
+                Ok(_) => Ok(loaded),
+                Err(problems) => Err(Refused {
+                    problems: [loaded.warnings, problems].concat(),
+                    sources: loaded.sources,
+                    config: Some(Box::new(loaded.config)),
+                }),
+            }
+        }
         Err(mut refused) => {
             if let Some(config) = &refused.config
-                && let Err(problems) = compile(config, 0, "", &mut read_page)
+                && let Err(problems) =
+                    compile(config, 0, "", &mut |path| file::read(path, LARGEST_PAGE))
             {
                 let more: Vec<Problem> = problems
                     .into_iter()
@@ -78,15 +77,6 @@ fn overlap(one: &Place, other: &Place) -> bool {
     let (one, other) = (one.steps(), other.steps());
     // The root stands for text that belongs nowhere.
     !one.is_empty() && !other.is_empty() && (one.starts_with(other) || other.starts_with(one))
-}
-
-fn read_page(path: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    let mut page = Vec::new();
-    File::open(path)?.take(LARGEST_PAGE).read_to_end(&mut page)?;
-    Ok(page)
 }
 
 impl Report {

@@ -11,6 +11,7 @@ use marchproxy_decide::snapshot::{Snapshot, compile};
 use tokio::runtime::Handle;
 
 use crate::certificate::Certificate;
+use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
 use crate::listen::tls::{Choice, ServerTls};
 use crate::observe::Observer;
@@ -103,7 +104,7 @@ pub(super) async fn load(
     let digest = loaded.digest.to_string();
     let mut read = |path: &Path| {
         files.push(path.to_owned());
-        std::fs::read(path)
+        file::read(path, LARGEST_PAGE)
     };
     let snapshot = compile(&config, number, &digest, &mut read)
         .map_err(|problems| Unfit::Wrong(report::render(&problems, &loaded.sources)))?;

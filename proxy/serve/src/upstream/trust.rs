@@ -10,6 +10,8 @@ use marchproxy_conf::model::UpstreamTls;
 use marchproxy_conf::values::SpkiPin;
 use pingora_core::protocols::tls::CaType;
 
+use crate::file::{self, LARGEST_PEM};
+
 /// The terms on which an upstream's endpoints are trusted.
 pub struct Trust {
     pem: Vec<u8>,
@@ -95,7 +97,7 @@ impl Trust {
 fn read(tls: &UpstreamTls) -> Result<Vec<u8>, String> {
     match &tls.ca {
         Some(path) => {
-            crate::certificate::read(path).map_err(|error| format!("{}: {error}", path.display()))
+            file::read(path, LARGEST_PEM).map_err(|error| format!("{}: {error}", path.display()))
         }
         None => Ok(Vec::new()),
     }
