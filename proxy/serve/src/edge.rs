@@ -22,7 +22,6 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use crate::listen::link::{self, Link};
 use crate::observe::Observer;
 use crate::upstream::Handshake;
-use fields::{AnswerFields, RequestFields};
 use flow::Flow;
 pub use host::{Proxy, start};
 
@@ -139,10 +138,9 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         let Some((view, exchange)) = flow.parts() else { return Ok(()) };
         let snapshot = &view.generation.snapshot;
-        let target = forward::target(snapshot, exchange).into_owned();
-        request.set_raw_path(target.as_bytes())?;
-        let received = session.req_header();
-        forward::prepare(snapshot, &request_head(received), exchange, &mut RequestFields(request));
+        let head = request_head(session.req_header());
+        fields::change_request(request, |to| forward::prepare(snapshot, &head, exchange, to));
+        request.set_raw_path(forward::target(snapshot, exchange).as_bytes())?;
         let is_http1 = request.version == http::Version::HTTP_11;
         if is_http1 && !exchange.websocket && !flow.keeps_upstream_connections() {
             request.insert_header(http::header::CONNECTION, "close")?;
@@ -187,8 +185,8 @@ impl ProxyHttp for Edge {
         }
         let Some((view, exchange)) = flow.parts() else { return Ok(()) };
         exchange.status = answer.status.as_u16();
-        let version = answer.version;
-        respond::prepare(&view.generation.snapshot, exchange, version, &mut AnswerFields(answer));
+        let (snapshot, version) = (&view.generation.snapshot, answer.version);
+        fields::change_answer(answer, |to| respond::prepare(snapshot, exchange, version, to));
         // Without a length, an answer to HTTP/1.0 is ended by the end of its connection.
         let ends_by_closing = exchange.version == http::Version::HTTP_10
             && !answer.headers.contains_key(http::header::CONTENT_LENGTH);

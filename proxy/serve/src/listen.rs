@@ -3,6 +3,7 @@
 mod accept;
 mod connection;
 pub mod drain;
+mod gather;
 mod guard;
 mod http1;
 mod http2;

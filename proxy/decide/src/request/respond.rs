@@ -111,7 +111,9 @@ pub fn prepare(
         to.remove(&TRANSFER_ENCODING);
     }
     to.add(VIA, via(version));
-    if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {
+    if let Ok(mut id) = HeaderValue::from_str(exchange.request_id.as_str()) {
+        // It never comes again, so HPACK must not index it (RFC 7541, section 7.1.3).
+        id.set_sensitive(true);
         to.set(X_REQUEST_ID, id);
     }
     if let Some(route) = snapshot.route(exchange) {

@@ -1,36 +1,36 @@
-//! Pingora's messages as fields that checkpoints can change.
+//! Pingora's messages as maps of fields that checkpoints can change.
+//!
+//! Pingora keeps the spelling of each name in a second map, which would double the cost of every
+//! change. It is dropped here: names, which mean the same in any spelling (RFC 9110, section 5.1),
+//! leave with well-known ones in their usual spelling and others in lower case.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use marchproxy_decide::fields::FieldsMut;
+use std::mem;
+
+use http::{HeaderMap, Request, Response, request, response};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-/// A request that is forwarded.
-pub(super) struct RequestFields<'a>(pub(super) &'a mut RequestHeader);
-/// An answer on its way to the client.
-pub(super) struct AnswerFields<'a>(pub(super) &'a mut ResponseHeader);
-
-macro_rules! fields {
-    ($type:ty) => {
-        impl FieldsMut for $type {
-            fn fields(&self) -> &HeaderMap {
-                &self.0.headers
-            }
-
-            fn remove(&mut self, name: &HeaderName) {
-                self.0.remove_header(name);
-            }
-
-            fn set(&mut self, name: HeaderName, value: HeaderValue) {
-                // Name and value are valid already; only a map at its size limit refuses them.
-                let _ = self.0.insert_header(name, value);
-            }
-
-            fn add(&mut self, name: HeaderName, value: HeaderValue) {
-                let _ = self.0.append_header(name, value);
-            }
-        }
-    };
+/// Changes the fields of a request. A target that is no path and query must be set anew afterwards.
+pub(super) fn change_request(message: &mut RequestHeader, change: impl FnOnce(&mut HeaderMap)) {
+    let nothing = RequestHeader::from(Request::new(()).into_parts().0);
+    let mut parts = request::Parts::from(mem::replace(message, nothing));
+    change(&mut parts.headers);
+    *message = RequestHeader::from(parts);
 }
 
-fields!(RequestFields<'_>);
-fields!(AnswerFields<'_>);
+/// Changes the fields of an answer.
+pub(super) fn change_answer(message: &mut ResponseHeader, change: impl FnOnce(&mut HeaderMap)) {
+    let phrase = message.get_reason_phrase().filter(|phrase| is_special(message, phrase));
+    let phrase = phrase.map(str::to_owned);
+    let nothing = ResponseHeader::from(Response::new(()).into_parts().0);
+    let mut parts = response::Parts::from(mem::replace(message, nothing));
+    change(&mut parts.headers);
+    *message = ResponseHeader::from(parts);
+    if let Some(phrase) = phrase {
+        // Pingora takes any phrase.
+        let _ = message.set_reason_phrase(Some(&phrase));
+    }
+}
+
+fn is_special(message: &ResponseHeader, phrase: &str) -> bool {
+    message.status.canonical_reason() != Some(phrase)
+}

@@ -19,7 +19,8 @@ use crate::upstream::{Endpoint, Handshake, Refused, Upstream};
 pub struct Flow {
     observer: Arc<Observer>,
     worker: usize,
-    running: Option<Running>,
+    /// In a box: Pingora moves this from future to future.
+    running: Option<Box<Running>>,
 }
 
 struct Running {
@@ -50,7 +51,7 @@ impl Flow {
             unix_millis,
             random: std::array::from_fn(|_| fastrand::u64(..)),
         });
-        let running = Running { link: Arc::clone(link), view, exchange, recorded: false };
+        let running = Box::new(Running { link: Arc::clone(link), view, exchange, recorded: false });
         let running = self.running.insert(running);
         Some((Arc::clone(&running.view), &mut running.exchange))
     }

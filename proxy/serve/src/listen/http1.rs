@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::drain::{Drain, Phase};
 use super::guard::{Guard, Remains, Transport};
 use super::http2;
-use super::link::{Link, carry};
+use super::link::{Alarm, Link, carry};
 use super::refuse;
 use super::worker::Worker;
 
@@ -35,16 +35,17 @@ pub async fn serve<S>(stream: S, link: Arc<Link>, worker: &Worker, mut drain: Dr
 where
     S: Transport + 'static,
 {
-    let Some(digest) = carry(&link) else { return };
-    let mut guard = Box::new(Guard::new(stream, Arc::clone(&link), Arc::clone(&digest)));
+    let mut guard = Box::new(Guard::new(stream, Arc::clone(&link), carry(&link)));
+    let mut alarm = Alarm::default();
     let mut first = true;
     loop {
-        if !wait_for_request(&mut guard, &link, &mut drain, first).await {
+        if !wait_for_request(&mut guard, &link, &mut drain, &mut alarm, first).await {
             return;
         }
         match read_head(&mut guard, &link).await {
             Next::Request(facts) => {
-                let Some(back) = run(guard, &link, worker, &drain, &facts).await else { return };
+                let running = run(guard, &link, worker, &drain, &mut alarm, &facts);
+                let Some(back) = running.await else { return };
                 guard = back;
             }
             Next::Http2 if first => {
@@ -67,6 +68,7 @@ async fn wait_for_request<S: Transport>(
     guard: &mut Guard<S>,
     link: &Link,
     drain: &mut Drain,
+    alarm: &mut Alarm,
     first: bool,
 ) -> bool {
     if guard.has_something() {
@@ -82,7 +84,8 @@ async fn wait_for_request<S: Transport>(
     loop {
         tokio::select! {
             biased;
-            readable = timeout_at(until, guard.readable()) => return matches!(readable, Ok(Ok(()))),
+            readable = guard.readable() => return readable.is_ok(),
+            () = alarm.until(until) => return false,
             phase = drain.changed() => match phase {
                 Phase::Serve => {}
                 Phase::Drain => until = until.min(grace_end()),
@@ -140,6 +143,7 @@ async fn run<S>(
     link: &Arc<Link>,
     worker: &Worker,
     drain: &Drain,
+    alarm: &mut Alarm,
     facts: &HeadFacts,
 ) -> Option<Box<Guard<S>>>
 where
@@ -150,7 +154,9 @@ where
     let mut session = ServerSession::new_http1(guard);
     session.set_pipelined_prefix(head);
     let request = worker.proxy.process_new_http(session, drain.shutdown());
-    let Some(reused) = link.run(request).await? else { return after_failure(&remains, link) };
+    let Some(reused) = link.run(alarm, request).await? else {
+        return after_failure(&remains, link);
+    };
     let (stream, _) = reused.consume();
     let mut guard = stream.into_any().downcast::<Guard<S>>().ok()?;
     guard.next_request().then_some(guard)
@@ -159,7 +165,7 @@ where
 /// A guard for the stream that Pingora dropped, if it may be used again.
 fn after_failure<S: Transport>(remains: &Remains<S>, link: &Arc<Link>) -> Option<Box<Guard<S>>> {
     let (stream, waiting) = remains.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-    let mut guard = Box::new(Guard::new(stream, Arc::clone(link), carry(link)?));
+    let mut guard = Box::new(Guard::new(stream, Arc::clone(link), carry(link)));
     guard.put_back(waiting);
     Some(guard)
 }

@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::drain::{Drain, Phase};
-use super::link::{Link, carry};
+use super::gather::Gather;
+use super::link::{Alarm, Link, carry};
 use super::worker::Worker;
 
 /// Malformed streams of one connection before it is closed.
@@ -85,6 +86,7 @@ pub async fn serve<S: IO + 'static>(
         proxy_digest: None,
         socket_digest: stream.get_socket_digest(),
     };
+    let stream = Box::new(Gather::new(stream));
     let Ok(Ok(mut h2)) = timeout(preface_time, handshake(stream, Some(options))).await else {
         return;
     };
@@ -95,7 +97,7 @@ pub async fn serve<S: IO + 'static>(
         let link =
             Arc::new(Link::new(Arc::clone(&origin.listener), Arc::clone(&origin.connection)));
         let mut digest = digest.clone();
-        digest.proxy_digest = carry(&link);
+        digest.proxy_digest = Some(carry(&link));
         let accepted = tokio::select! {
             biased;
             accepted = HttpSession::from_h2_conn(&mut h2, Arc::new(digest)) => accepted,
@@ -137,9 +139,10 @@ fn serve_stream(
         let _running = running;
         let shutdown = drain.shutdown().clone();
         let session = ServerSession::new_http2(session);
+        let mut alarm = Alarm::default();
         tokio::select! {
             biased;
-            _ = link.run(proxy.process_new_http(session, &shutdown)) => {}
+            _ = link.run(&mut alarm, proxy.process_new_http(session, &shutdown)) => {}
             () = drain.cut() => {}
         }
     });

@@ -5,10 +5,9 @@ use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
 use marchproxy_decide::exchange::{Connection, Moment};
 use marchproxy_decide::verdict::Reason;
 use pingora_core::protocols::Digest;
@@ -129,9 +128,8 @@ impl Link {
     /// Runs the request, and cuts it when its time is over. While no answer has begun, it is first
     /// interrupted, so that Pingora fails and a refusal can still be sent; else, or when that takes
     /// too long, it is dropped and `None` comes back.
-    pub async fn run<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+    pub async fn run<T>(&self, alarm: &mut Alarm, request: impl Future<Output = T>) -> Option<T> {
         let mut request = pin!(request);
-        let mut alarm = Alarm::default();
         let mut refusing = false;
         std::future::poll_fn(move |context| {
             loop {
@@ -141,11 +139,10 @@ impl Link {
                 if let Poll::Ready(result) = polled {
                     return Poll::Ready(Some(result));
                 }
-                let Some(due) = self.due() else { return Poll::Pending };
-                if !due.is_zero() {
-                    if alarm.poll(due, context).is_pending() {
-                        return Poll::Pending;
-                    }
+                let Some(end) = self.end() else { return Poll::Pending };
+                ready!(alarm.poll(end, context));
+                // It may have moved while it was waited for.
+                if self.end().is_none_or(|end| end > Instant::now()) {
                     continue;
                 }
                 self.interrupt(Reason::UpstreamTimeout);
@@ -166,12 +163,12 @@ impl Link {
         (end != u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(nanos_now())))
     }
 
-    /// How long until something of the request is over its time; `None` while no limit is known.
-    fn due(&self) -> Option<Duration> {
+    /// When something of the request is over its time; `None` while no limit is known.
+    fn end(&self) -> Option<Instant> {
         let idle_for = self.idle_for.load(Ordering::Relaxed);
         let idle_end = self.last_touch.load(Ordering::Relaxed).saturating_add(idle_for);
         let end = self.ends_at.load(Ordering::Relaxed).min(idle_end);
-        (end != u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(nanos_now())))
+        if end == u64::MAX { None } else { EPOCH.checked_add(Duration::from_nanos(end)) }
     }
 }
 
@@ -186,31 +183,40 @@ pub fn is_interrupted() -> bool {
     INTERRUPTED.get()
 }
 
-/// One timer for limits that move: made when first needed, moved only when one comes closer.
+/// One timer for limits that move: made when first needed, moved only when one comes closer. A
+/// connection keeps it from request to request, as most limits end before they are reached.
 #[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
+pub struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    fn poll(&mut self, due: Duration, context: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = tokio::time::Instant::now().checked_add(due) else { return Poll::Pending };
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if sleep.deadline() > at {
-            sleep.as_mut().reset(at);
-        }
-        let rings = sleep.as_mut().poll(context);
-        if rings.is_ready() {
+    /// Resolves at a moment.
+    pub async fn until(&mut self, at: tokio::time::Instant) {
+        std::future::poll_fn(|context| self.poll(at.into_std(), context)).await;
+    }
+
+    fn poll(&mut self, at: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let at = tokio::time::Instant::from_std(at);
+        loop {
+            let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+            if sleep.deadline() > at {
+                sleep.as_mut().reset(at);
+            }
+            ready!(sleep.as_mut().poll(context));
+            let rang_at = sleep.deadline();
             self.0 = None;
+            if rang_at >= at {
+                return Poll::Ready(());
+            }
         }
-        rings
     }
 }
 
 /// Wraps a link so that Pingora carries it: its digest of a CONNECT proxy, of which a downstream
 /// connection has none, has room for data of ours.
-pub fn carry(link: &Arc<Link>) -> Option<Arc<ProxyDigest>> {
-    let unused = Box::new(ResponseHeader::build(StatusCode::OK, Some(0)).ok()?);
+pub fn carry(link: &Arc<Link>) -> Arc<ProxyDigest> {
+    let unused = Box::new(ResponseHeader::from(http::Response::new(()).into_parts().0));
     let data: Box<dyn Any + Send + Sync> = Box::new(Arc::clone(link));
-    Some(Arc::new(ProxyDigest::new(unused, Some(data))))
+    Arc::new(ProxyDigest::new(unused, Some(data)))
 }
 
 /// Finds the link that [`carry`] wrapped.
