@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+mod descriptors;
 pub mod drain;
 mod gather;
 mod guard;

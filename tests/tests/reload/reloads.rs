@@ -136,3 +136,12 @@ async fn many_changes_in_a_row_end_with_the_last() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_access_log_that_cannot_be_opened_keeps_the_old_configuration() {
+    let mut proxy = Proxy::start(&answering("one")).await;
+    let bad = format!("{}access_log: {{ file: \"@dir@/none/access.log\" }}\n", answering("two"));
+    let told = proxy.refused_reload(&bad).await;
+    assert!(told.contains("access.log"), "{told}");
+    assert_eq!(proxy.get("/").await.text(), "one");
+}

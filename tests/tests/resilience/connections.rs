@@ -103,3 +103,43 @@ async fn without_file_descriptors_accept_pauses_and_goes_on_later() {
     assert!(told, "{text}");
     assert!(!proxy.log.text().contains("panicked"), "{}", proxy.log.text());
 }
+
+#[tokio::test]
+async fn connections_that_are_refused_and_stay_count_as_connections() {
+    let (_origin, proxy) = start("total: 4").await;
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        let mut connection = proxy.connect().await;
+        connection.send("BAD\r\n\r\n").await;
+        assert_eq!(connection.one_head().await.unwrap().status, 400);
+        kept.push(connection);
+    }
+    assert!(is_refused(&proxy).await);
+    eventually("they are given up", async || (!is_refused(&proxy).await).then_some(())).await;
+    drop(kept);
+}
+
+#[tokio::test]
+async fn without_file_descriptors_the_status_listener_still_answers() {
+    let (_origin, proxy) = start("total: 10000, per_source: 10000").await;
+    let _connections = open(&proxy, 3).await;
+    let used = std::fs::read_dir(format!("/proc/{}/fd", proxy.pid().as_raw_nonzero()))
+        .unwrap()
+        .count() as u64;
+    let before = getrlimit(Resource::Nofile);
+    let tight = Rlimit { current: Some(used + 2), ..before };
+    prlimit(Some(proxy.pid()), Resource::Nofile, tight).unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..10 {
+        waiting.push(proxy.connect().await);
+    }
+    eventually("accepting pauses", async || {
+        let pauses = proxy.metric("marchproxy_accept_pauses_total", &[]).await?;
+        (pauses > 0.0).then_some(())
+    })
+    .await;
+    for _ in 0..3 {
+        assert_eq!(proxy.ask("/healthz").await.status, 200);
+    }
+    prlimit(Some(proxy.pid()), Resource::Nofile, before).unwrap();
+}

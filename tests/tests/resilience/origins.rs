@@ -209,3 +209,38 @@ upstreams:
     assert_eq!(proxy.get("/fine").await.status, 200);
     assert!(begin.elapsed() < Duration::from_secs(2));
 }
+
+#[tokio::test]
+async fn an_answer_with_a_length_reaches_the_client_as_it_comes() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n".to_vec();
+    let pieces = vec![head, b"ab".to_vec(), b"cd".to_vec(), b"ef".to_vec()];
+    let pause = Duration::from_millis(300);
+    let origin = RawOrigin::start(Behaviour::Pieces(pieces, pause)).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut connection = proxy.connect().await;
+    let begin = std::time::Instant::now();
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(connection.one_head().await.unwrap().status, 200);
+    let head_after = begin.elapsed();
+    assert_eq!(connection.bytes(2).await.unwrap(), b"ab");
+    let piece_after = begin.elapsed();
+    assert_eq!(connection.bytes(4).await.unwrap(), b"cdef");
+    // In terms of the origin's own pauses, so that a slow machine makes no difference.
+    assert!(begin.elapsed() >= head_after + 2 * pause, "the head waited for the body");
+    assert!(begin.elapsed() >= piece_after + pause, "a piece waited for the next");
+}
+
+#[tokio::test]
+async fn what_had_come_of_an_answer_that_breaks_off_reaches_the_client() {
+    let begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nbegun".to_vec();
+    for behaviour in [Behaviour::Answer(begun.clone()), Behaviour::AnswerAndReset(begun)] {
+        let what = format!("{behaviour:?}");
+        let origin = RawOrigin::start(behaviour).await;
+        let proxy = Proxy::before(origin.address()).await;
+        let mut connection = proxy.connect().await;
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let got = connection.closed_within(Duration::from_secs(5)).await;
+        let text = String::from_utf8_lossy(&got);
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("begun"), "{what}: {text}");
+    }
+}

@@ -2,7 +2,10 @@
 //! and endpoints.
 
 use std::fmt;
+use std::fs::OpenOptions;
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -68,6 +71,7 @@ impl fmt::Display for Finding {
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.certificates.iter().map(certificate).collect();
     findings.extend(config.upstreams.iter().filter_map(authorities));
+    findings.extend(config.access_log.file.as_deref().map(access_log));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => findings.extend(runtime.block_on(endpoints(config))),
@@ -101,6 +105,19 @@ fn validity(days: i32) -> (Level, String) {
             let ago = days.unsigned_abs();
             (Level::Failed, format!("expired {ago} days ago; clients refuse it, replace it"))
         }
+    }
+}
+
+/// Looks whether the file can be written to, or made. It is not made here.
+fn access_log(path: &Path) -> Finding {
+    let what = format!("access log {}", path.display());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    match OpenOptions::new().append(true).open(path) {
+        Ok(_) => Finding::new(Level::Fine, what, "can be written to"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_dir() => {
+            Finding::new(Level::Fine, what, "will be made")
+        }
+        Err(error) => Finding::new(Level::Failed, what, format!("cannot be opened: {error}")),
     }
 }
 

@@ -40,7 +40,7 @@ impl Flow {
         if self.running.is_some() {
             return None;
         }
-        let view = link.listener.view_to_keep();
+        let view = link.listener().view_to_keep();
         let unix_millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));

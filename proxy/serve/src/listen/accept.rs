@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use super::connection;
+use super::descriptors;
 use super::table::Listener;
 use super::worker::Worker;
 
@@ -34,18 +36,34 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => take(stream, peer, &listener, &worker),
-            Err(error) if is_of_one_client(&error) => {}
-            Err(error) => {
-                worker.observer.metrics.accept_paused(&listener.name);
-                tracing::warn!(listener = &*listener.name, %error, "accepting pauses");
-                sleep(PAUSE).await;
+            Ok((stream, peer)) => {
+                let was_last = descriptors::is_kept_back(stream.as_raw_fd());
+                take(stream, peer, &listener, &worker);
+                if was_last {
+                    pause(&listener, &worker, "few file descriptors are left").await;
+                }
             }
+            Err(error) if is_of_one_client(&error) => {}
+            Err(error) => pause(&listener, &worker, &error.to_string()).await,
         }
     }
     while let Some(Ok((stream, peer))) = socket.accept().now_or_never() {
         take(stream, peer, &listener, &worker);
     }
+}
+
+/// Waits until there are file descriptors for clients again, or the listener stops. Each while of
+/// waiting is counted; it is said once, however long it lasts.
+async fn pause(listener: &Listener, worker: &Worker, why: &str) {
+    tracing::warn!(listener = &*listener.name, why, "accepting pauses");
+    loop {
+        worker.observer.metrics.accept_paused(&listener.name);
+        sleep(PAUSE).await;
+        if descriptors::are_there() || *listener.stopped().borrow() {
+            break;
+        }
+    }
+    tracing::info!(listener = &*listener.name, "accepting goes on");
 }
 
 fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {

@@ -21,6 +21,7 @@ use super::worker::Worker;
 
 /// Serves one connection to its end, or until its listener cuts it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {
+    let place = Arc::new(place);
     let mut cut = place.listener.drain();
     let drain = cut.clone();
     let served = Box::pin(serve_admitted(stream, peer, &place, &worker, drain));
@@ -35,7 +36,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker:
 async fn serve_admitted(
     stream: TcpStream,
     peer: SocketAddr,
-    place: &Admitted,
+    place: &Arc<Admitted>,
     worker: &Worker,
     drain: Drain,
 ) {
@@ -44,7 +45,7 @@ async fn serve_admitted(
     let view = listener.view();
     let link = |tls| {
         let connection = Connection::new(peer, local, Arc::clone(&listener.name), tls);
-        Arc::new(Link::new(Arc::clone(listener), Arc::new(connection)))
+        Arc::new(Link::new(Arc::clone(place), Arc::new(connection)))
     };
     let Some(tls) = view.tls.clone() else {
         let http2_only = !view.speaks_http1();

@@ -231,6 +231,12 @@ impl<S: Transport> AsyncRead for Guard<S> {
         if this.link.interrupted().is_some() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        // Pingora reads while it waits for more of the answer: what there is of it is due.
+        if !this.gathered.is_empty()
+            && let Poll::Ready(Err(error)) = this.poll_send(context)
+        {
+            return Poll::Ready(Err(error));
+        }
         match this.reading {
             Reading::Answer if this.link.is_tunnel() => {
                 this.reading = Reading::Tunnel;
@@ -301,8 +307,12 @@ impl<S: Transport> Drop for Guard<S> {
         let unread = !matches!(self.reading, Reading::Head | Reading::Answer | Reading::Tunnel)
             || !self.waiting.is_empty()
             || self.link.interrupted().is_some();
-        if unread && let Some(inner) = self.inner.take() {
-            linger::close(inner, std::mem::take(&mut self.gathered));
+        // What was written is the beginning of an answer, and its status is in the log.
+        let unsent = !self.gathered.is_empty();
+        if (unread || unsent)
+            && let Some(inner) = self.inner.take()
+        {
+            linger::close(inner, std::mem::take(&mut self.gathered), Arc::clone(&self.link));
         }
     }
 }

@@ -75,7 +75,7 @@ async fn wait_for_request<S: Transport>(
         return true;
     }
     guard.trim();
-    let view = link.listener.view();
+    let view = link.listener().view();
     let patience =
         if first { view.config.requests.head_time } else { view.config.connections.keep_alive }
             .duration();
@@ -103,7 +103,7 @@ fn grace_end() -> Instant {
 /// Reads one request head, whole and within its limits.
 async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
     link.begin();
-    let view = link.listener.view();
+    let view = link.listener().view();
     let until = Instant::now().checked_add(view.config.requests.head_time.duration());
     let limits = view.head;
     let mut scanner = HeadScanner::new();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use marchproxy_decide::verdict::Reason;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Accept, H2Options, HttpSession, handshake};
@@ -18,10 +19,13 @@ use tokio::time::{sleep, timeout};
 use super::drain::{Drain, Phase};
 use super::gather::Gather;
 use super::link::{Alarm, Link, carry};
+use super::refuse;
 use super::worker::Worker;
 
 /// Malformed streams of one connection before it is closed.
 const MALFORMED_STREAMS: u32 = 32;
+/// How long a client that has been told to leave may take.
+const LEAVING: Duration = Duration::from_secs(1);
 /// What may wait for a slow client on one stream, beyond the client's window.
 const SEND_BUFFER: usize = 64 << 10;
 /// What a client may send on one stream before we have passed it on.
@@ -73,7 +77,7 @@ pub async fn serve<S: IO + 'static>(
     worker: &Worker,
     mut drain: Drain,
 ) {
-    let view = origin.listener.view();
+    let view = origin.listener().view();
     let preface_time = view.config.requests.head_time.duration();
     let keep_alive = view.config.connections.keep_alive.duration();
     let options =
@@ -93,9 +97,9 @@ pub async fn serve<S: IO + 'static>(
     let running = Arc::new(Running::default());
     let mut malformed = 0_u32;
     let mut patience = preface_time;
+    let mut leaving = false;
     loop {
-        let link =
-            Arc::new(Link::new(Arc::clone(&origin.listener), Arc::clone(&origin.connection)));
+        let link = Arc::new(Link::new(Arc::clone(&origin.place), Arc::clone(&origin.connection)));
         let mut digest = digest.clone();
         digest.proxy_digest = Some(carry(&link));
         let accepted = tokio::select! {
@@ -108,15 +112,25 @@ pub async fn serve<S: IO + 'static>(
                 h2.graceful_shutdown();
                 continue;
             }
-            () = running.idle(patience) => return,
+            () = running.idle(patience) => {
+                if std::mem::replace(&mut leaving, true) {
+                    return;
+                }
+                // A request may be on its way: the client is told before it is left.
+                h2.graceful_shutdown();
+                patience = LEAVING;
+                continue;
+            }
         };
         match accepted {
             Ok(Some(H2Accept::Session(session))) => {
-                patience = keep_alive;
+                patience = if leaving { LEAVING } else { keep_alive };
                 link.begin();
                 serve_stream(session, link, worker, drain.clone(), running.start());
             }
             Ok(Some(H2Accept::Rejected)) => {
+                link.begin();
+                refuse::recorded(&link, worker, Reason::ClientProtocol);
                 malformed = malformed.saturating_add(1);
                 if malformed >= MALFORMED_STREAMS {
                     return;
@@ -152,7 +166,8 @@ fn options(streams: u32, head_size: u64) -> H2Options {
     let mut options = H2Options::default();
     options
         .max_concurrent_streams(streams)
-        .max_header_list_size(u32::try_from(head_size).unwrap_or(u32::MAX))
+        // Our own limit is kept where a refusal can be sent and recorded; this one is for floods.
+        .max_header_list_size(u32::try_from(head_size.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);

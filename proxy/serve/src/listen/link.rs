@@ -15,7 +15,7 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_http::ResponseHeader;
 use tokio::time::Sleep;
 
-use super::table::Listener;
+use super::table::{Admitted, Listener};
 
 /// How long an interrupted request may take to send its refusal before it is cut.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -23,8 +23,9 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// One running request, as seen from both sides. On HTTP/1 the requests of a connection use the
 /// same one in turn.
 pub struct Link {
-    /// The listener that accepted the connection.
-    pub listener: Arc<Listener>,
+    /// The place of the connection among those of its listener: it is held as long as anything of
+    /// the connection is.
+    pub place: Arc<Admitted>,
     /// The connection it came by.
     pub connection: Arc<Connection>,
     head_began: AtomicU64,
@@ -39,9 +40,9 @@ pub struct Link {
 
 impl Link {
     /// A link for a connection on which nothing has happened yet.
-    pub fn new(listener: Arc<Listener>, connection: Arc<Connection>) -> Self {
+    pub fn new(place: Arc<Admitted>, connection: Arc<Connection>) -> Self {
         Self {
-            listener,
+            place,
             connection,
             head_began: AtomicU64::new(0),
             ends_at: AtomicU64::new(u64::MAX),
@@ -52,6 +53,11 @@ impl Link {
             goes_on: AtomicBool::new(false),
             interrupted: AtomicU16::new(0),
         }
+    }
+
+    /// The listener that accepted the connection.
+    pub fn listener(&self) -> &Arc<Listener> {
+        &self.place.listener
     }
 
     /// Starts anew for the request whose head begins now.

@@ -282,8 +282,11 @@ impl Table {
         };
         let name = view.config.name.to_string();
         let listener = Arc::new(Listener::new(address, view));
-        for worker in &self.workers {
-            let order = Order { listener: Arc::clone(&listener), socket: socket.try_clone()? };
+        // All of them first: a listener that only some workers know could not be closed again.
+        let sockets = self.workers.iter().map(|_| socket.try_clone());
+        let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
+        for (worker, socket) in self.workers.iter().zip(sockets) {
+            let order = Order { listener: Arc::clone(&listener), socket };
             if !worker.accept(order) {
                 return Err(io::Error::other("a worker thread has ended"));
             }

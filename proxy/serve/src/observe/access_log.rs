@@ -44,6 +44,12 @@ pub struct AccessLog {
     file: Mutex<Option<PathBuf>>,
 }
 
+/// Another target, open.
+pub struct Prepared {
+    file: Option<PathBuf>,
+    target: Target,
+}
+
 /// What the workers and the thread share.
 struct Shared {
     /// One for each worker: its lock is contended only while the thread takes the buffer away.
@@ -114,21 +120,20 @@ impl AccessLog {
         }
     }
 
-    /// Goes over to what `log` names, if that is another file. Lines made before go to the old
-    /// one. When the new one cannot be opened, all stays as it was.
-    pub fn set_target(&self, log: &model::AccessLog) -> Result<(), String> {
-        if log.format == AccessLogFormat::Off {
-            // Requests that began before may still write lines: they go where they went.
-            return Ok(());
-        }
-        let mut file = lock(&self.file);
-        if *file == log.file {
-            return Ok(());
+    /// Opens what `log` names, if that is another file than now. Nothing changes yet.
+    pub fn prepare(&self, log: &model::AccessLog) -> Result<Option<Prepared>, String> {
+        // Requests that began before may still write lines: they go where they went.
+        if log.format == AccessLogFormat::Off || *lock(&self.file) == log.file {
+            return Ok(None);
         }
         let target = Target::open(log.file.as_ref())?;
-        file.clone_from(&log.file);
+        Ok(Some(Prepared { file: log.file.clone(), target }))
+    }
+
+    /// Goes over to what was prepared. Lines made before go to the old target.
+    pub fn go_over(&self, Prepared { file, target }: Prepared) {
+        *lock(&self.file) = file;
         self.switch(target);
-        Ok(())
     }
 
     /// Opens the file by its name again, after something has moved it away. When that fails, the

@@ -20,6 +20,7 @@ use crate::listen::drain::Phase;
 use crate::listen::table::{Failure, Listener, Table, View};
 use crate::listen::worker::WorkerHandle;
 use crate::observe::Observer;
+use crate::observe::access_log::Prepared;
 
 /// How often a listener that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -41,6 +42,12 @@ pub(super) struct Control {
     watch: Watch,
     handing: Handing,
     signals: Signals,
+}
+
+/// What a configuration needs beyond what is there.
+struct Needs {
+    status: Option<StatusListener>,
+    access_log: Option<Prepared>,
 }
 
 struct Signals {
@@ -148,17 +155,13 @@ impl Control {
         let number = self.current.snapshot.generation.saturating_add(1);
         let fit = load::load(&self.path, number, Some(&self.current), &mut files).await;
         self.watch.follow(files);
-        let moved = match &fit {
-            Ok(fit) => self.status_for(fit),
-            Err(_) => Ok(None),
-        };
-        match (fit, moved) {
-            (Ok(fit), Ok(moved)) => {
-                self.take_effect(fit, moved).await;
+        let fit = fit.map_err(|unfit| unfit.to_string());
+        match fit.and_then(|fit| Ok((self.needs_of(&fit)?, fit))) {
+            Ok((needs, fit)) => {
+                self.take_effect(fit, needs).await;
                 tracing::info!(generation = number, took = ?begin.elapsed(), "reloaded");
             }
-            (Err(unfit), _) => self.refuse(unfit.to_string()),
-            (_, Err(why)) => self.refuse(why),
+            Err(why) => self.refuse(why),
         }
     }
 
@@ -168,16 +171,18 @@ impl Control {
         self.state.refused(why);
     }
 
-    /// A new status listener, if it is to be elsewhere.
-    fn status_for(&self, fit: &Fit) -> Result<Option<StatusListener>, String> {
+    /// Opens what the process itself needs for a configuration and does not have.
+    fn needs_of(&self, fit: &Fit) -> Result<Needs, String> {
         let address = fit.config.status.address.get();
-        if address == self.status.address {
-            return Ok(None);
-        }
-        StatusListener::open(address, None, Arc::clone(&self.state)).map(Some)
+        let is_there = address == self.status.address;
+        let status = (!is_there)
+            .then(|| StatusListener::open(address, None, Arc::clone(&self.state)))
+            .transpose()?;
+        let access_log = self.observer.access_log.prepare(&fit.config.access_log)?;
+        Ok(Needs { status, access_log })
     }
 
-    async fn take_effect(&mut self, fit: Fit, moved: Option<StatusListener>) {
+    async fn take_effect(&mut self, fit: Fit, needs: Needs) {
         self.log.set_level(fit.config.process.log);
         if worker_count(fit.config.process.workers) != self.workers {
             tracing::warn!(
@@ -187,7 +192,10 @@ impl Control {
             );
         }
         let generation = fit.take_effect(&self.observer);
-        if let Some(moved) = moved {
+        if let Some(target) = needs.access_log {
+            self.observer.access_log.go_over(target);
+        }
+        if let Some(moved) = needs.status {
             self.status = moved;
             self.handing = Handing::offer(self.status.address).await;
         }
@@ -196,9 +204,6 @@ impl Control {
 
     /// Lets a configuration serve.
     async fn apply(&mut self, generation: Arc<Generation>) {
-        if let Err(error) = self.observer.access_log.set_target(&generation.config.access_log) {
-            tracing::error!(error, "cannot open the access log; the old one is written on");
-        }
         self.observer.metrics.certificates(&generation.certificates);
         self.observer.metrics.reloaded(generation.snapshot.generation);
         self.state.reloaded();

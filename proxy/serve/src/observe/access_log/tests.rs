@@ -151,7 +151,7 @@ fn lines_from_before_a_change_of_file_go_to_the_old_one() {
     let (old, new) = (folder.join("old.log"), folder.join("new.log"));
     let log = AccessLog::new(1, &to_file(&old), counters()).unwrap();
     append(&log, 0, "before");
-    log.set_target(&to_file(&new)).unwrap();
+    log.go_over(log.prepare(&to_file(&new)).unwrap().unwrap());
     append_until_written(&log, "after", &new);
     log.close();
     assert_eq!(fs::read_to_string(&old).unwrap().replace("after\n", ""), "before\n");
@@ -163,7 +163,7 @@ fn a_file_that_cannot_be_opened_leaves_the_old_one_in_place() {
     let folder = folder("keep");
     let path = folder.join("access.log");
     let log = AccessLog::new(1, &to_file(&path), counters()).unwrap();
-    let error = log.set_target(&to_file(&folder.join("none/access.log"))).unwrap_err();
+    let error = log.prepare(&to_file(&folder.join("none/access.log"))).err().unwrap();
     assert!(error.contains("none/access.log"), "{error}");
     append(&log, 0, "still here");
     log.close();
