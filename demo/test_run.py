@@ -41,12 +41,15 @@ class Demonstration:
         return self
 
     def __exit__(self, *_) -> None:
-        if self.runs():
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.reader.join(END_TIME)
-        os.close(self.terminal)
-        self.folder.cleanup()
+        # Killed at once, what it started might hold a port a little longer than it.
+        try:
+            if self.process.poll() is None:
+                self.interrupt()
+        finally:
+            if self.runs():
+                os.killpg(self.process.pid, signal.SIGKILL)
+            os.close(self.terminal)
+            self.folder.cleanup()
 
     def read(self) -> None:
         """Reads until every program has closed its side of the terminal."""

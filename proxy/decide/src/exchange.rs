@@ -130,7 +130,19 @@ pub struct Exchange {
     path_end: usize,
 }
 
+/// The status of a request whose client left before an answer began, as nginx has it.
+const GONE: u16 = 499;
+
 impl Exchange {
+    /// The status that logs and metrics tell: the one that was sent, or what stands for none.
+    pub fn status_told(&self) -> u16 {
+        match (self.status, self.reason) {
+            (0, Some(reason)) => reason.status_number(),
+            (0, None) => GONE,
+            (status, _) => status,
+        }
+    }
+
     /// An exchange of which nothing is known but where it came from.
     pub fn new(start: Start) -> Self {
         let Start { connection, listener, moment, unix_millis, random } = start;

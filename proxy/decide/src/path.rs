@@ -8,7 +8,7 @@
 //! | other escapes | kept, with upper-case digits |
 //! | `%2F`, `%5C`, `\` | refused: some servers take them for a slash, some do not |
 //! | `%00` to `%1F`, `%7F`, `%` without two digits, overlong UTF-8 | refused |
-//! | `"`, `<`, `>`, `[`, `]`, `^`, a backtick, `{`, `\|`, `}` | escaped |
+//! | `"`, `[`, `]`, `^`, `{`, `\|`, `}` | escaped |
 //! | `.` and `..` segments | resolved (section 5.2.4); above the root: refused |
 //! | `..;x` and `.;x` segments | refused: some servers drop what follows the semicolon |
 //! | `//` | `/`: an empty segment must not lead past a prefix such as `/admin` |

@@ -180,6 +180,11 @@ impl ProxyHttp for Edge {
         flow: &mut Flow,
     ) -> Result<()> {
         flow.answering(answer.status);
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            // It is a tunnel now: only the upstream's `idle` bounds its silence.
+            session.set_read_timeout(None);
+            session.set_write_timeout(None);
+        }
         if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }

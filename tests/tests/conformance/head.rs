@@ -1,5 +1,7 @@
 //! The request line, the target and the host.
 
+use marchproxy_tests::{Origin, Proxy};
+
 use crate::refusal::Refuser;
 
 #[tokio::test]
@@ -217,5 +219,24 @@ async fn rfc3986_6_2_2_what_is_forwarded_is_the_normal_form() {
     ] {
         let seen = refuser.proxy.get(sent).await.seen();
         assert_eq!(seen.target, forwarded, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn no_byte_of_a_target_is_refused_without_a_reason() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    for byte in 0x21..=0x7e_u8 {
+        for before in ["/a", "/?a=", "http://a/", "http://a/?"] {
+            let mut request = format!("GET {before}").into_bytes();
+            request.push(byte);
+            request.extend_from_slice(b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = proxy.request(&request).await;
+            let what = format!("{before}{}", char::from(byte));
+            assert!(answer.field("server").is_none(), "{what}: {answer:?}");
+            if answer.status != 200 {
+                assert!(answer.reason().starts_with("sanity."), "{what}: {answer:?}");
+            }
+        }
     }
 }

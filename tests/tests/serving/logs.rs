@@ -104,6 +104,12 @@ async fn a_client_that_leaves_is_logged_with_499() {
     drop(connection);
     let line = proxy.access_line_of("/gone").await;
     assert_eq!(line["reason"], "client.gone", "{line}");
+    let mut connection = proxy.connect().await;
+    connection.send("GET /before HTTP/1.1\r\nHost: a\r\nx-script: hold\r\n\r\n").await;
+    eventually("the origin has it", async || (origin.seen().len() == 2).then_some(())).await;
+    drop(connection);
+    let line = proxy.access_line_of("/before").await;
+    assert_eq!((&line["reason"], line["status"].as_u64()), (&"client.gone".into(), Some(499)));
 }
 
 #[tokio::test]

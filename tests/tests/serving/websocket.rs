@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use marchproxy_tests::client::{Connection, WebSocket};
+use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy, eventually, within};
 
 async fn start() -> (Origin, Proxy) {
@@ -93,4 +94,16 @@ async fn a_silent_socket_lives_as_long_as_its_idle_time() {
     }
     let mut connection: Connection = socket.into_connection();
     connection.closed_within(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_silent_socket_is_not_bound_by_the_times_of_bodies() {
+    let origin = Origin::start().await;
+    let text = SIMPLE
+        .replace("@web-port@\"", "@web-port@\", requests: { body_idle: 300ms, answer_idle: 300ms }")
+        .replace("name: app,", "name: app, timeouts: { idle: 30s },");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let mut socket = WebSocket::open(proxy.connect().await, "/").await;
+    tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+    socket.echo("still here").await.unwrap();
 }

@@ -24,7 +24,7 @@ fn a_path_is_brought_into_normal_form() {
         ("/.well-known/x", "/.well-known/x"),
         ("/...", "/..."),
         ("/a;b=1/c", "/a;b=1/c"),
-        ("/{a}|^[b]\"<>`", "/%7Ba%7D%7C%5E%5Bb%5D%22%3C%3E%60"),
+        ("/{a}|^[b]\"", "/%7Ba%7D%7C%5E%5Bb%5D%22"),
     ];
     for (from, to) in cases {
         assert_eq!(normalise(from.as_bytes()).as_deref(), Ok(to), "{from}");

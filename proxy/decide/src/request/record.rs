@@ -84,7 +84,7 @@ fn write_request(exchange: &Exchange, line: &mut Line<'_>) {
 }
 
 fn write_outcome(snapshot: &Snapshot, exchange: &Exchange, line: &mut Line<'_>) {
-    line.number("status", u64::from(exchange.status));
+    line.number("status", u64::from(exchange.status_told()));
     if let Some(reason) = exchange.reason {
         line.plain("reason", reason.code().as_bytes());
     }

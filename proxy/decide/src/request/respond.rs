@@ -110,6 +110,10 @@ pub fn prepare(
     if exchange.version == Version::HTTP_10 {
         to.remove(&TRANSFER_ENCODING);
     }
+    if exchange.status == 204 {
+        // RFC 9110, section 8.6: it has none, whatever the upstream says.
+        to.remove(&CONTENT_LENGTH);
+    }
     to.add(VIA, via(version));
     if let Ok(mut id) = HeaderValue::from_str(exchange.request_id.as_str()) {
         // It never comes again, so HPACK must not index it (RFC 7541, section 7.1.3).

@@ -92,13 +92,19 @@ pub fn is_field_value(bytes: &[u8]) -> bool {
     !bytes.iter().fold(false, |bad, c| bad | is_bad(*c))
 }
 
-/// Whether all of `bytes` may stand in a request target: printable ASCII but `#`. Browsers send `{`,
-/// `}`, `|`, `^` and others raw, although RFC 3986 would have them escaped (the path's normal form
-/// does that); a fragment is never sent (RFC 9112, section 3.2).
+/// Whether all of `bytes` may stand in a request target. Browsers send `{`, `}`, `|`, `^` and others
+/// raw, although RFC 3986 would have them escaped (the path's normal form does that); a fragment is
+/// never sent (RFC 9112, section 3.2). `<` and `>` nowhere, a backtick in no path and `"` in no query:
+/// no browser sends them raw, and the parser behind us would refuse them without a word.
 #[expect(clippy::needless_bitwise_bool, reason = "without a branch it becomes vector code")]
 pub fn is_target(bytes: &[u8]) -> bool {
-    let is_bad = |c: u8| (c <= b' ') | (c >= 0x7f) | (c == b'#');
-    !bytes.is_empty() && !bytes.iter().fold(false, |bad, c| bad | is_bad(*c))
+    let is_bad = |c: u8| (c <= b' ') | (c >= 0x7f) | (c == b'#') | (c == b'<') | (c == b'>');
+    if bytes.is_empty() || bytes.iter().fold(false, |bad, c| bad | is_bad(*c)) {
+        return false;
+    }
+    let query_at = memchr::memchr(b'?', bytes).unwrap_or(bytes.len());
+    let (path, query) = bytes.split_at_checked(query_at).unwrap_or((bytes, &[]));
+    memchr::memchr(b'`', path).is_none() && memchr::memchr(b'"', query).is_none()
 }
 
 /// Whether `bytes` is a token (RFC 9110, section 5.6.2).

@@ -4,8 +4,9 @@ use std::io;
 
 use marchproxy_decide::verdict::Reason;
 use pingora_error::ErrorType::{
-    ConnectError, ConnectTimedout, ConnectionClosed, H2Error, HTTPStatus, HandshakeError,
-    InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout, TLSHandshakeFailure,
+    BindError, ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout,
+    ConnectionClosed, H2Error, HTTPStatus, HandshakeError, InvalidCert, InvalidH2,
+    InvalidHTTPHeader, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure,
     TLSHandshakeTimedout, WriteError, WriteTimedout,
 };
 use pingora_error::{Error, ErrorSource};
@@ -34,8 +35,10 @@ fn upstream(error: &Error) -> Reason {
         // A connection that was made, and reset before anything could be said on it.
         ConnectError if is_reset(error) => Reason::UpstreamReset,
         ConnectionClosed | ReadError | WriteError | H2Error => Reason::UpstreamReset,
-        // `ConnectRefused`, `ConnectNoRoute`, and whatever else keeps a connection from being made.
-        _ => Reason::ConnectRefused,
+        ConnectRefused | ConnectNoRoute | ConnectError | ConnectProxyFailure | BindError
+        | SocketError => Reason::ConnectRefused,
+        // What was said on a connection that was made: broken chunks among others.
+        _ => Reason::UpstreamMalformed,
     }
 }
 

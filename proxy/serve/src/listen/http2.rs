@@ -84,12 +84,7 @@ pub async fn serve<S: IO + 'static>(
         options(view.config.connections.http2_streams, view.config.requests.head_size.bytes());
     drop(view);
 
-    let digest = Digest {
-        ssl_digest: stream.get_ssl_digest(),
-        timing_digest: Vec::new(),
-        proxy_digest: None,
-        socket_digest: stream.get_socket_digest(),
-    };
+    let digest = digest(&*stream);
     let stream = Box::new(Gather::new(stream));
     let Ok(Ok(mut h2)) = timeout(preface_time, handshake(stream, Some(options))).await else {
         return;
@@ -100,8 +95,7 @@ pub async fn serve<S: IO + 'static>(
     let mut leaving = false;
     loop {
         let link = Arc::new(Link::new(Arc::clone(&origin.place), Arc::clone(&origin.connection)));
-        let mut digest = digest.clone();
-        digest.proxy_digest = Some(carry(&link));
+        let digest = Digest { proxy_digest: Some(carry(&link)), ..digest.clone() };
         let accepted = tokio::select! {
             biased;
             accepted = HttpSession::from_h2_conn(&mut h2, Arc::new(digest)) => accepted,
@@ -138,6 +132,16 @@ pub async fn serve<S: IO + 'static>(
             }
             Ok(None) | Err(_) => return,
         }
+    }
+}
+
+/// What all streams of a connection have in common.
+fn digest(stream: &impl IO) -> Digest {
+    Digest {
+        ssl_digest: stream.get_ssl_digest(),
+        timing_digest: Vec::new(),
+        proxy_digest: None,
+        socket_digest: stream.get_socket_digest(),
     }
 }
 

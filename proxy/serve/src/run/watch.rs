@@ -14,9 +14,9 @@ use tokio::time::{sleep, timeout};
 /// file systems, nor when it is out of watches.
 const LOOK: Duration = Duration::from_secs(2);
 /// Whoever writes a file is given this long to write on.
-const SETTLE: Duration = Duration::from_millis(30);
+const SETTLE: Duration = Duration::from_millis(100);
 /// A file that never comes to rest is read after so many pauses all the same.
-const MOST_PAUSES: u32 = 30;
+const MOST_PAUSES: u32 = 20;
 
 /// What tells two states of a file apart, without reading it; `None`: it cannot be looked at.
 type Stamp = Option<u64>;

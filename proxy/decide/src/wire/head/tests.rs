@@ -72,6 +72,10 @@ fn what_is_wrong_is_refused_with_its_reason() {
         ("GET / HTTP/1.1\r\nHost: me@a\r\n", Reason::HostInvalid),
         ("GET / HTTP/1.1\r\nHost:\r\n", Reason::HostInvalid),
         ("GET a HTTP/1.1\r\n", Reason::Target),
+        ("GET /< HTTP/1.1\r\n", Reason::Target),
+        ("GET /?> HTTP/1.1\r\n", Reason::Target),
+        ("GET /` HTTP/1.1\r\n", Reason::Target),
+        ("GET /?\" HTTP/1.1\r\n", Reason::Target),
         ("GET ftp://a/ HTTP/1.1\r\n", Reason::Target),
         ("GET http:/a HTTP/1.1\r\n", Reason::Target),
         ("GET http://me@a/ HTTP/1.1\r\n", Reason::HostInvalid),
@@ -144,7 +148,7 @@ fn what_is_unusual_but_right_passes() {
         "\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "M-SEARCH * HTTP/1.1\r\nhOsT:a\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost:\t a \r\nX:\r\nY: \u{e9}\tz\r\n\r\n",
-        "GET http://a/{}|^`\"<>[]\\ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/{}|^\"[]\\?`{}| HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
     ];
     for text in cases {

@@ -9,8 +9,6 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 /// The classes of a status, as they are labelled.
 pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// What the status of a client counts as that left before it had one.
-const GONE: u16 = 499;
 
 /// The families that are counted by request.
 pub(super) struct Families {
@@ -144,10 +142,5 @@ fn was_to_be_forwarded(exchange: &Exchange) -> bool {
 
 /// The position in [`CLASSES`].
 fn class_of(exchange: &Exchange) -> usize {
-    let status = match (exchange.status, exchange.reason) {
-        (0, Some(reason)) => reason.status_number(),
-        (0, None) => GONE,
-        (status, _) => status,
-    };
-    usize::from(status / 100).clamp(1, CLASSES.len()) - 1
+    usize::from(exchange.status_told() / 100).clamp(1, CLASSES.len()) - 1
 }
