@@ -93,7 +93,7 @@ struct Configuration {
 const RUN: &str = "\
 Serves as a configuration says, until told to stop.
 
-SIGHUP reads the configuration again; a bad one is refused and changes nothing. SIGTERM stops \
+SIGHUP reads the configuration again; a bad one is refused and changes nothing. SIGUSR1 opens the access log again. SIGTERM stops \
 accepting, lets what runs come to its end for as long as `process.drain` says, and ends.";
 const RUN_EXAMPLES: &str = "\
 Examples:

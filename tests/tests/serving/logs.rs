@@ -148,7 +148,7 @@ async fn the_log_may_be_text_in_a_file_or_off() {
 }
 
 #[tokio::test]
-async fn the_log_file_is_opened_again_on_sighup() {
+async fn the_log_file_is_opened_again_on_sighup_and_sigusr1() {
     let origin = Origin::start().await;
     let text = format!("{SIMPLE}\naccess_log: {{ file: \"@dir@/access.log\" }}\n");
     let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
@@ -167,4 +167,9 @@ async fn the_log_file_is_opened_again_on_sighup() {
     proxy.get("/second").await;
     has("/second").await;
     assert!(!std::fs::read_to_string(&path).unwrap().contains("/first"));
+    std::fs::rename(&path, path.with_extension("2")).unwrap();
+    proxy.signal(rustix::process::Signal::USR1);
+    eventually("the file is there once more", async || path.exists().then_some(())).await;
+    proxy.get("/third").await;
+    has("/third").await;
 }

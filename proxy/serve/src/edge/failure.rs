@@ -5,9 +5,9 @@ use std::io;
 use marchproxy_decide::verdict::Reason;
 use pingora_error::ErrorType::{
     BindError, ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout,
-    ConnectionClosed, H2Error, HTTPStatus, HandshakeError, InvalidCert, InvalidH2,
-    InvalidHTTPHeader, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure,
-    TLSHandshakeTimedout, WriteError, WriteTimedout,
+    ConnectionClosed, H2Error, HTTPStatus, HandshakeError, InvalidCert, InvalidHTTPHeader,
+    ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout, WriteError,
+    WriteTimedout,
 };
 use pingora_error::{Error, ErrorSource};
 
@@ -31,7 +31,6 @@ fn upstream(error: &Error) -> Reason {
         ConnectTimedout | TLSHandshakeTimedout => Reason::ConnectTimeout,
         TLSHandshakeFailure | InvalidCert | HandshakeError => Reason::UpstreamTls,
         ReadTimedout | WriteTimedout => Reason::UpstreamTimeout,
-        InvalidHTTPHeader | InvalidH2 => Reason::UpstreamMalformed,
         // A connection that was made, and reset before anything could be said on it.
         ConnectError if is_reset(error) => Reason::UpstreamReset,
         ConnectionClosed | ReadError | WriteError | H2Error => Reason::UpstreamReset,

@@ -52,6 +52,7 @@ struct Needs {
 
 struct Signals {
     hangup: Signal,
+    reopen: Signal,
     end: Signal,
     interrupt: Signal,
 }
@@ -59,6 +60,7 @@ struct Signals {
 /// What there is to do.
 enum Event {
     Hangup,
+    Reopen,
     Changed,
     Retry,
     Handing(News),
@@ -111,11 +113,10 @@ impl Control {
         loop {
             match self.next().await {
                 Event::Hangup => {
-                    if let Err(error) = self.observer.access_log.reopen() {
-                        tracing::error!(error, "cannot open the access log again");
-                    }
+                    self.reopen();
                     self.reload().await;
                 }
+                Event::Reopen => self.reopen(),
                 Event::Changed => self.reload().await,
                 Event::Retry => {
                     self.open_listeners().await;
@@ -130,6 +131,12 @@ impl Control {
         }
     }
 
+    fn reopen(&self) {
+        if let Err(error) = self.observer.access_log.reopen() {
+            tracing::error!(error, "cannot open the access log again");
+        }
+    }
+
     async fn next(&mut self) -> Event {
         // What is being handed over must not change; reloads wait until that has come to its end.
         let may_change = !self.handing.is_running();
@@ -141,6 +148,7 @@ impl Control {
             _ = signals.interrupt.recv() => Event::End,
             news = handing.news() => Event::Handing(news),
             _ = signals.hangup.recv(), if may_change => Event::Hangup,
+            _ = signals.reopen.recv() => Event::Reopen,
             () = watch.changed(), if may_change => Event::Changed,
             () = sleep(RETRY), if retries => Event::Retry,
         }
@@ -292,6 +300,8 @@ impl Signals {
             |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
         Ok(Self {
             hangup: catch(SignalKind::hangup())?,
+            // What log rotation sends to nginx; uncaught it would end the process.
+            reopen: catch(SignalKind::user_defined1())?,
             end: catch(SignalKind::terminate())?,
             interrupt: catch(SignalKind::interrupt())?,
         })
