@@ -15,7 +15,7 @@ SECONDS := 20
 # What BoringSSL is built with, and what Rust links with.
 BUILD := cmake g++ git libclang-dev
 DEMO := curl openssl python3
-TEST := nginx cargo-nextest@0.9.143
+TEST := nginx openssl cargo-nextest@0.9.143
 CHECK := cargo-deny@0.20.2
 FUZZ := cargo-fuzz@0.13.2
 
@@ -28,10 +28,12 @@ run:
 	@.ci/setup $(BUILD) $(DEMO)
 	@exec demo/run "$(TO)"
 
-# nginx is not on the path of everyone who may run it.
+# The tests of the whole start the binary, which cargo does not build for them. nginx is not on the path
+# of everyone who may run it.
 test:
 	@.ci/setup $(BUILD) $(TEST)
 	cd fuzz && cargo nextest run --locked --no-default-features
+	cargo build --locked -p marchproxy
 	PATH="$$PATH:/usr/sbin" cargo nextest run --locked --workspace
 
 check:
