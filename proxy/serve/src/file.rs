@@ -26,3 +26,26 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_within_their_bound_are_read() {
+        let folder = std::env::temp_dir().join(format!("marchproxy-file-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file");
+        std::fs::write(&file, "four").unwrap();
+        let socket = folder.join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(read(&file, 4).unwrap(), b"four");
+        let told = |path: &Path, most| read(path, most).unwrap_err().to_string();
+        assert_eq!(told(&file, 3), "it is larger than 3 bytes");
+        assert_eq!(told(&folder, 4), "it is not a regular file");
+        assert_eq!(told(&socket, 4), "it is not a regular file");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

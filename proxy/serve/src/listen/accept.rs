@@ -52,12 +52,12 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
     }
 }
 
-/// Waits until there are file descriptors for clients again, or the listener stops. Each while of
-/// waiting is counted; it is said once, however long it lasts.
+/// Waits until there are file descriptors for clients again, or the listener stops. It is said and
+/// counted once, however long it lasts.
 async fn pause(listener: &Listener, worker: &Worker, why: &str) {
     tracing::warn!(listener = &*listener.name, why, "accepting pauses");
+    worker.observer.metrics.accept_paused(&listener.name);
     loop {
-        worker.observer.metrics.accept_paused(&listener.name);
         sleep(PAUSE).await;
         if descriptors::are_there() || *listener.stopped().borrow() {
             break;

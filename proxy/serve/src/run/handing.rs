@@ -2,11 +2,16 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::handover::{self, Label, Outcome, Successor};
+
+/// How long to wait after a connection could not be taken: file descriptors may have run out.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether this process can be taken over from, and by whom it is just now.
 pub(super) struct Handing {
@@ -76,16 +81,15 @@ impl Handing {
             self.running = None;
             return News::Ended(successor);
         }
-        match &self.offer {
-            Some(offer) => match offer.accept().await {
-                Ok((stream, _)) => News::Wanted(stream),
+        let Some(offer) = &self.offer else { return std::future::pending().await };
+        loop {
+            match offer.accept().await {
+                Ok((stream, _)) => return News::Wanted(stream),
                 Err(error) => {
-                    tracing::error!(%error, "`marchproxy upgrade` does not find this process now");
-                    self.offer = None;
-                    std::future::pending().await
+                    tracing::warn!(%error, "an upgrade has to wait");
+                    sleep(AGAIN).await;
                 }
-            },
-            None => std::future::pending().await,
+            }
         }
     }
 }

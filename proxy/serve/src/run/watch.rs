@@ -26,6 +26,8 @@ type Stamp = Option<u64>;
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     reports: mpsc::Receiver<()>,
+    /// Held so that waiting for reports waits also when nobody makes any.
+    report: mpsc::Sender<()>,
     folders: BTreeSet<PathBuf>,
     seen: HashMap<PathBuf, Stamp>,
 }
@@ -33,15 +35,24 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches nothing yet.
     pub(super) fn new() -> Self {
-        let (report, reports) = mpsc::channel(1);
+        let mut watch = Self::without_reports();
+        let report = watch.report.clone();
         let watcher = notify::recommended_watcher(move |_| {
             // One report that waits to be read is as good as many.
             let _ = report.try_send(());
         });
-        if let Err(error) = &watcher {
-            tracing::warn!(%error, "changed files are found every {LOOK:?} only");
+        match watcher {
+            Ok(watcher) => watch.watcher = Some(watcher),
+            Err(error) => tracing::warn!(%error, "changed files are found every {LOOK:?} only"),
         }
-        Self { watcher: watcher.ok(), reports, folders: BTreeSet::new(), seen: HashMap::new() }
+        watch
+    }
+
+    /// Looks at the files now and then.
+    fn without_reports() -> Self {
+        let (report, reports) = mpsc::channel(1);
+        let (folders, seen) = (BTreeSet::new(), HashMap::new());
+        Self { watcher: None, reports, report, folders, seen }
     }
 
     /// Takes the files as they are now for known; to be called before they are read.
@@ -196,6 +207,20 @@ mod tests {
             let quiet = timeout(Duration::from_millis(100), watch.changed()).await.is_err();
             assert!(quiet, "{name}: told twice");
         }
+    }
+
+    #[tokio::test]
+    async fn without_reports_of_the_kernel_files_are_looked_at_now_and_then() {
+        let folder = Folder::new("quiet");
+        let file = folder.0.join("conf.yaml");
+        fs::write(&file, "1").unwrap();
+        let mut watch = Watch::without_reports();
+        watch.follow(vec![file.clone()]);
+        // Times out only if it waits: a loop that does not would never let the timer have its turn.
+        let waits = timeout(Duration::from_millis(50), watch.changed()).await.is_err();
+        assert!(waits);
+        fs::write(&file, "22").unwrap();
+        assert!(is_told(&mut watch).await);
     }
 
     #[tokio::test]
