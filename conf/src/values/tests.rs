@@ -189,3 +189,9 @@ fn names_hosts_and_fields_are_compared_without_case() {
     assert!(!is::<Name>("Web") && !is::<Name>("-a") && !is::<Name>("") && is::<Name>("0-a_b"));
     assert!(!is::<Method>("get") && !is::<Method>("TRACE") && is::<Method>("M-SEARCH"));
 }
+
+#[test]
+fn nothing_may_be_named_none() {
+    assert!("none".parse::<Name>().is_err());
+    assert!("none-of-them".parse::<Name>().is_ok());
+}

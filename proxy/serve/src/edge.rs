@@ -104,7 +104,7 @@ impl ProxyHttp for Edge {
     async fn upstream_peer(&self, _: &mut Session, flow: &mut Flow) -> Result<Box<HttpPeer>> {
         match flow.pick() {
             Ok(endpoint) => {
-                let mut peer = endpoint.peer.clone();
+                let mut peer = flow.peer(&endpoint);
                 flow.bound(&mut peer.options);
                 Ok(Box::new(peer))
             }
@@ -186,6 +186,7 @@ impl ProxyHttp for Edge {
             session.set_write_timeout(None);
         }
         if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            fields::change_answer(answer, respond::prepare_interim);
             return Ok(());
         }
         let Some((view, exchange)) = flow.parts() else { return Ok(()) };

@@ -14,6 +14,7 @@ use arc_swap::{ArcSwap, Guard};
 use marchproxy_balance::RoundRobin;
 use marchproxy_conf::model;
 use marchproxy_conf::values::HostPort;
+use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -177,6 +178,8 @@ impl Upstream {
             .map(|(position, name)| {
                 let (weak, resolver) = (weak.clone(), Arc::clone(resolver));
                 let task = async move {
+                    // The first answer is waited for by whoever made the upstream.
+                    sleep(resolver.retry_in()).await;
                     loop {
                         let found = resolver.look_up(&name).await;
                         let pause = match &found {
@@ -269,6 +272,16 @@ impl Endpoints {
 }
 
 impl Endpoint {
+    /// How Pingora reaches it for a request that changes the protocol, which only HTTP/1.1 can
+    /// (RFC 9113, section 8.6): where there is a choice, it is not left to the endpoint.
+    pub fn peer_for_upgrade(&self) -> HttpPeer {
+        let mut peer = self.peer.clone();
+        if peer.options.alpn == ALPN::H2H1 {
+            peer.options.alpn = connector::mark();
+        }
+        peer
+    }
+
     /// Its share of requests, relative to the others.
     pub fn weight(&self) -> u32 {
         self.weight

@@ -137,6 +137,10 @@ async fn rfc9112_7_1_broken_chunks_of_an_answer_end_it_visibly() {
             Ok(answer) => assert_eq!(answer.status, 502, "{chunks:?}: {answer:?}"),
             Err(broken) => println!("{chunks:?} ends with {broken:?}"),
         }
+        let line = proxy.access_line_of("/").await;
+        let whole = chunks.starts_with("5\r\nhello\r\n");
+        let reason = if whole { "upstream.reset" } else { "upstream.malformed" };
+        assert_eq!(line["reason"], reason, "{chunks:?}: {line}");
     }
 }
 
@@ -197,4 +201,20 @@ async fn rfc9112_7_1_a_client_of_http_1_0_gets_no_chunks() {
     let answer = connection.answer().await;
     assert_eq!(answer.field("transfer-encoding"), None);
     assert_eq!(answer.body.len(), 5000);
+}
+
+#[tokio::test]
+async fn rfc9110_7_6_1_an_interim_answer_keeps_what_belongs_to_its_connection() {
+    let bytes = "HTTP/1.1 103 Early Hints\r\nConnection: X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
+                 Upgrade: foo\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let origin = RawOrigin::answering(bytes).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut connection = proxy.connect().await;
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let interim = connection.one_head().await.unwrap();
+    assert_eq!((interim.status, interim.field("link")), (103, Some("</a>")));
+    for name in ["connection", "x-mine", "keep-alive", "upgrade"] {
+        assert_eq!(interim.field(name), None, "{name}");
+    }
+    assert_eq!(connection.one_head().await.unwrap().status, 200);
 }

@@ -109,3 +109,14 @@ async fn a_head_that_is_begun_is_still_taken() {
     assert_eq!(answer.field("connection"), Some("close"));
     assert_eq!(proxy.ended(Duration::from_secs(5)).await.code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_second_sigterm_cuts_at_once() {
+    let (origin, mut proxy) = start("60s").await;
+    let mut running = held(&origin, &proxy).await;
+    proxy.signal(Signal::TERM);
+    proxy.log.wait_for("it drains", |line| line.contains("draining")).await;
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.ended(Duration::from_secs(5)).await.code(), Some(0));
+    running.closed().await;
+}

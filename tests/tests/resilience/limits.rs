@@ -81,6 +81,20 @@ async fn fields_may_be_as_many_as_told_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_head_of_http2_that_is_too_long_gets_its_reason_too() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut client = Http2::open(proxy.web()).await;
+    let mut request = client.request("GET", "/");
+    for number in 0..5 {
+        let name: http::HeaderName = format!("x-{number}").parse().unwrap();
+        request.headers_mut().insert(name, "a".repeat(8000).parse().unwrap());
+    }
+    let answer = client.send(request, None, None).await.unwrap();
+    assert_eq!((answer.status, answer.reason().as_str()), (431, "limit.head_size"));
+}
+
+#[tokio::test]
 async fn a_declared_body_that_is_too_long_is_refused_at_its_head() {
     let (origin, proxy) = start("body_size: 1KiB").await;
     let request = |size: usize| {

@@ -160,3 +160,21 @@ async fn the_log_names_version_and_server_name() {
     assert_eq!(line["sni"], "shop.example.com", "{line}");
     assert_eq!(line["scheme"], "https");
 }
+
+#[tokio::test]
+async fn a_client_is_told_that_its_name_was_used() {
+    // RFC 6066, section 3. BoringSSL does not show what a server answers; openssl does.
+    let site = start(Kind::Ecdsa, "1.2").await;
+    for (name, told) in [("-servername", true), ("-noservername", false)] {
+        let mut command = tokio::process::Command::new("openssl");
+        command.args(["s_client", "-tls1_2", "-tlsextdebug", "-connect"]);
+        command.arg(site.proxy.web().to_string()).arg(name);
+        if told {
+            command.arg("shop.example.com");
+        }
+        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        let ended = marchproxy_tests::within("openssl", command.output()).await.unwrap();
+        let text = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(text.contains("TLS server extension \"server name\""), told, "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! TLS to origins: always verified.
 
 use marchproxy_tests::certs::{Authority, EXPIRED, Kind, Leaf};
+use marchproxy_tests::client::WebSocket;
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
@@ -147,4 +148,15 @@ process: { workers: 1 }
         assert_eq!(proxy.get("/good").await.status, 200);
         assert_eq!(proxy.get("/bad").await.status, 502);
     }
+}
+
+#[tokio::test]
+async fn a_websocket_goes_by_http1_where_the_endpoint_would_choose_http2() {
+    let authority = Authority::new();
+    let origin = Origin::tls(&origin_leaf(&authority), BOTH).await;
+    let proxy = start(&origin, &authority, &format!("protocol: auto, {VERIFIED}")).await;
+    assert_eq!(proxy.get("/").await.seen().version, "HTTP/2");
+    let mut socket = WebSocket::open(proxy.connect().await, "/").await;
+    socket.echo("hello").await.unwrap();
+    socket.close().await;
 }

@@ -9,7 +9,7 @@ mod trace;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE, VIA};
+use http::header::{CONNECTION, COOKIE, EXPECT, HOST, TE, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::RequestHead;
@@ -60,6 +60,10 @@ pub fn prepare(
         to.set(HOST, host);
     }
     join_cookies(head.headers, to);
+    if head.version == Version::HTTP_10 {
+        // RFC 9110, section 10.1.1: it means nothing there.
+        to.remove(&EXPECT);
+    }
     origin::set(head.headers, exchange, to);
     to.add(VIA, via(head.version));
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {

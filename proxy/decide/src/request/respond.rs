@@ -83,6 +83,12 @@ fn check_framing(status: StatusCode, version: Version, headers: &HeaderMap) -> R
     if is_fine { Ok(()) } else { Err(Reason::UpstreamMalformed) }
 }
 
+/// Makes an interim answer (RFC 9110, section 15.2) ready for the client: without the fields of the
+/// upstream's connection.
+pub fn prepare_interim(to: &mut impl FieldsMut) {
+    hop::strip_own(to);
+}
+
 /// Makes the fields of the answer that the client gets out of the upstream's: `to` begins as a copy
 /// of them. `version` is the one the upstream spoke. `Content-Length` and `Transfer-Encoding` stay:
 /// whoever writes the message owns them.

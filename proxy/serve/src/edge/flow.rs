@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, StatusCode};
 use marchproxy_decide::exchange::{Exchange, Start};
 use marchproxy_decide::verdict::Reason;
-use pingora_core::upstreams::peer::PeerOptions;
+use pingora_core::upstreams::peer::{HttpPeer, PeerOptions};
 
 use crate::generation::Generation;
 use crate::listen::link::{self, Link};
@@ -78,6 +78,12 @@ impl Flow {
         running.exchange.attempts = running.exchange.attempts.saturating_add(1);
         running.exchange.marks.connecting = Some(link::now());
         Ok(endpoint)
+    }
+
+    /// How Pingora is to reach the endpoint for this request.
+    pub(super) fn peer(&self, endpoint: &Endpoint) -> HttpPeer {
+        let is_websocket = self.running.as_ref().is_some_and(|running| running.exchange.websocket);
+        if is_websocket { endpoint.peer_for_upgrade() } else { endpoint.peer.clone() }
     }
 
     /// Has Pingora give up on the endpoint when the time of the whole request is over. The loop that

@@ -230,3 +230,15 @@ fn cookies_in_several_fields_become_one() {
     let (_, fields, _) = forwarded(&all(), &asked, "203.0.113.9");
     assert_eq!(values(&fields, "cookie"), ["a=b; c=d; e"]);
 }
+
+#[test]
+fn an_expectation_of_http_1_0_means_nothing() {
+    // RFC 9110, section 10.1.1.
+    for (version, expected) in [(Version::HTTP_10, &[][..]), (Version::HTTP_11, &["100-continue"])]
+    {
+        let mut asked = get(&[("expect", "100-continue")]);
+        asked.version = version;
+        let (_, fields, _) = forwarded(&all(), &asked, "203.0.113.9");
+        assert_eq!(values(&fields, "expect"), expected, "{version:?}");
+    }
+}

@@ -115,3 +115,16 @@ fn a_client_of_http_1_0_is_not_sent_chunks() {
         assert_eq!(headers.contains_key(TRANSFER_ENCODING), kept);
     }
 }
+
+#[test]
+fn an_answer_without_content_has_no_length() {
+    // RFC 9110, section 8.6.
+    let snapshot = snapshot_of_routes(json!([{ "name": "all", "upstream": "app" }]));
+    for (status, kept) in [(204, false), (200, true)] {
+        let mut exchange = exchange();
+        exchange.status = status;
+        let mut headers = Asked::new("GET", "/", &[("content-length", "3")]).headers;
+        prepare(&snapshot, &exchange, Version::HTTP_11, &mut headers);
+        assert_eq!(headers.contains_key("content-length"), kept, "{status}");
+    }
+}

@@ -33,7 +33,7 @@ fn chunks_extensions_and_trailers_are_followed() {
 
 #[test]
 fn what_is_wrong_with_chunks_is_refused() {
-    let cases: [(&[u8], Reason); 24] = [
+    let cases: [(&[u8], Reason); 26] = [
         // RFC 9112, section 7.1.
         (b"\r\n", Reason::ChunkSize),
         (b"g\r\n", Reason::ChunkSize),
@@ -45,6 +45,8 @@ fn what_is_wrong_with_chunks_is_refused() {
         (b"5\r5", Reason::ChunkSize),
         (b"00000000000000005\r\n", Reason::ChunkSize),
         (b"1\r\na\r\nffffffffffffffff\r\n", Reason::ChunkSize),
+        (b"8000000000000000\r\n", Reason::ChunkSize),
+        (b"1\r\na\r\n7fffffffffffffff\r\n", Reason::ChunkSize),
         (b"5\r\nhelloX", Reason::ChunkEnd),
         (b"5\r\nhello\n", Reason::ChunkEnd),
         (b"5\r\nhello\rX", Reason::ChunkEnd),
