@@ -82,8 +82,13 @@ impl Flow {
 
     /// How Pingora is to reach the endpoint for this request.
     pub(super) fn peer(&self, endpoint: &Endpoint) -> HttpPeer {
-        let is_websocket = self.running.as_ref().is_some_and(|running| running.exchange.websocket);
-        if is_websocket { endpoint.peer_for_upgrade() } else { endpoint.peer.clone() }
+        match &self.running {
+            Some(running) if running.exchange.websocket => {
+                running.link.set_upgrade();
+                endpoint.peer_for_upgrade()
+            }
+            _ => endpoint.peer.clone(),
+        }
     }
 
     /// Has Pingora give up on the endpoint when the time of the whole request is over. The loop that

@@ -33,6 +33,7 @@ pub struct Link {
     idle_for: AtomicU64,
     last_touch: AtomicU64,
     answering: AtomicBool,
+    upgrade: AtomicBool,
     tunnel: AtomicBool,
     goes_on: AtomicBool,
     interrupted: AtomicU16,
@@ -49,6 +50,7 @@ impl Link {
             idle_for: AtomicU64::new(u64::MAX),
             last_touch: AtomicU64::new(0),
             answering: AtomicBool::new(false),
+            upgrade: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             goes_on: AtomicBool::new(false),
             interrupted: AtomicU16::new(0),
@@ -66,6 +68,7 @@ impl Link {
         self.ends_at.store(u64::MAX, Ordering::Relaxed);
         self.idle_for.store(u64::MAX, Ordering::Relaxed);
         self.answering.store(false, Ordering::Relaxed);
+        self.upgrade.store(false, Ordering::Relaxed);
         self.tunnel.store(false, Ordering::Relaxed);
         self.goes_on.store(false, Ordering::Relaxed);
         self.interrupted.store(0, Ordering::Relaxed);
@@ -96,6 +99,11 @@ impl Link {
     /// The head of the answer is on its way to the client: no other answer can be sent.
     pub fn set_answering(&self) {
         self.answering.store(true, Ordering::Relaxed);
+    }
+
+    /// The request asks for another protocol.
+    pub fn set_upgrade(&self) {
+        self.upgrade.store(true, Ordering::Relaxed);
     }
 
     /// The connection has been upgraded; from here on only pauses are bounded.
@@ -139,9 +147,9 @@ impl Link {
         let mut refusing = false;
         std::future::poll_fn(move |context| {
             loop {
-                let outer = INTERRUPTED.replace(self.interrupted().is_some());
+                let outer = POLLED.replace(self.polled());
                 let polled = request.as_mut().poll(context);
-                INTERRUPTED.set(outer);
+                POLLED.set(outer);
                 if let Poll::Ready(result) = polled {
                     return Poll::Ready(Some(result));
                 }
@@ -163,6 +171,13 @@ impl Link {
         .await
     }
 
+    fn polled(&self) -> Polled {
+        Polled {
+            is_interrupted: self.interrupted().is_some(),
+            is_upgrade: self.upgrade.load(Ordering::Relaxed),
+        }
+    }
+
     /// How long until the whole request's time is over; `None` while no limit is known.
     pub fn time_left(&self) -> Option<Duration> {
         let end = self.ends_at.load(Ordering::Relaxed);
@@ -178,15 +193,24 @@ impl Link {
     }
 }
 
-thread_local! {
-    /// Of the request that is being polled on this thread.
-    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
+/// What a stream may ask of the request that is being polled. Streams to endpoints serve one request
+/// after another, and know none of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Polled {
+    /// It has been interrupted.
+    pub is_interrupted: bool,
+    /// It asks for another protocol.
+    pub is_upgrade: bool,
 }
 
-/// Whether the request that is being polled has been interrupted. For streams that serve one request
-/// after another, and know none of them.
-pub fn is_interrupted() -> bool {
-    INTERRUPTED.get()
+thread_local! {
+    static POLLED: Cell<Polled> =
+        const { Cell::new(Polled { is_interrupted: false, is_upgrade: false }) };
+}
+
+/// The request that is being polled on this thread.
+pub fn polled() -> Polled {
+    POLLED.get()
 }
 
 /// One timer for limits that move: made when first needed, moved only when one comes closer. A

@@ -17,6 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listen::link;
 
+/// Polls for which the answer to an upgrade is held back. Pingora takes the end of the request, when it
+/// notes it only after the answer, for the end of the tunnel. One side of it tells the other of that
+/// end when it is polled first; at the next poll it has been told, and notes it if there is nothing
+/// to read.
+const HOLD_BACK: u8 = 2;
+
 /// The stream between Pingora and an endpoint.
 pub struct Answers {
     inner: Stream,
@@ -24,6 +30,8 @@ pub struct Answers {
     begins: AtomicBool,
     /// Present while the head of an answer is awaited.
     head: Option<AnswerWatch>,
+    /// Polls that are still to find nothing.
+    held_back: u8,
     /// Resolves when the upstream is gone; `None` when it has.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
@@ -43,7 +51,13 @@ impl Error for BadAnswer {}
 impl Answers {
     /// Stands on `inner`, which is of no use any more once `end` resolves.
     pub fn new(inner: Stream, end: impl Future<Output = ()> + Send + Sync + 'static) -> Self {
-        Self { inner, begins: AtomicBool::new(true), head: None, end: Some(Box::pin(end)) }
+        Self {
+            inner,
+            begins: AtomicBool::new(true),
+            head: None,
+            held_back: 0,
+            end: Some(Box::pin(end)),
+        }
     }
 
     /// An exchange begins: an answer is to come.
@@ -78,11 +92,18 @@ impl AsyncRead for Answers {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let request = link::polled();
         if std::mem::take(this.begins.get_mut()) {
             this.head = Some(AnswerWatch::new());
+            this.held_back = if request.is_upgrade { HOLD_BACK } else { 0 };
         }
-        if link::is_interrupted() {
+        if request.is_interrupted {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if let Some(left) = this.held_back.checked_sub(1) {
+            this.held_back = left;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let start = into.filled().len();
         match Pin::new(&mut this.inner).poll_read(context, into) {
