@@ -7,7 +7,6 @@
 pub mod answer;
 pub(crate) mod authority;
 pub mod exchange;
-pub mod fields;
 pub mod path;
 pub mod request;
 pub mod router;

@@ -124,6 +124,7 @@ reasons! {
     UpstreamMalformed = "upstream.malformed", 502, Upstream, "The server's answer is malformed.";
     UpstreamHeadSize = "upstream.head_size", 502, Upstream, "The head of the server's answer is too long.";
     UpstreamUpgrade = "upstream.upgrade", 502, Upstream, "The server switched protocols without being asked.";
+    NoUpgrade = "upstream.no_upgrade", 502, Upstream, "The server speaks a protocol that cannot be switched.";
     ClientGone = "client.gone", 499, Client, "The client closed the connection before the answer was complete.";
     ClientSlow = "client.slow", 499, Client, "The client took too long to read the answer.";
     ClientProtocol = "client.protocol", 400, Client, "The client broke the rules of the protocol.";
@@ -163,7 +164,8 @@ impl Reason {
             | Self::UpstreamReset
             | Self::UpstreamMalformed
             | Self::UpstreamHeadSize
-            | Self::UpstreamUpgrade => false,
+            | Self::UpstreamUpgrade
+            | Self::NoUpgrade => false,
             Self::RequestLine
             | Self::Version
             | Self::LineEnding

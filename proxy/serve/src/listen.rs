@@ -1,18 +1,18 @@
-//! The accept side: from listening sockets to requests that Pingora runs.
+//! The accept side: from listening sockets to requests.
 
 mod accept;
+mod caller;
 mod connection;
 mod descriptors;
 pub mod drain;
 mod gather;
-mod guard;
 mod http1;
 mod http2;
 mod linger;
-pub mod link;
 mod memory;
 mod refuse;
 mod socket;
 pub mod table;
 pub mod tls;
+mod transport;
 pub mod worker;

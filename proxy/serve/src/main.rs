@@ -2,10 +2,13 @@
 
 mod certificate;
 mod cli;
+mod clock;
 mod edge;
 mod file;
 mod generation;
 mod handover;
+mod http1;
+mod http2;
 mod listen;
 mod observe;
 mod resolver;

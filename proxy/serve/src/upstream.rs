@@ -1,31 +1,30 @@
 //! Upstreams as they run: their endpoints of this moment, and how each is reached.
 
-mod answers;
-mod connector;
-mod life;
+mod failure;
+mod http1;
+mod http2;
 mod peer;
+mod pool;
+mod session;
 mod trust;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use marchproxy_balance::RoundRobin;
 use marchproxy_conf::model;
 use marchproxy_conf::values::HostPort;
-use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::resolver::Resolver;
-pub use answers::BadAnswer;
-pub use connector::Connector;
-use life::Life;
-use trust::Trust;
-pub use trust::{Handshake, Refused};
+pub use pool::Pool;
+pub use session::{Failure, Session};
+use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.
 pub struct Upstream {
@@ -34,7 +33,6 @@ pub struct Upstream {
     /// As configured.
     pub config: model::Upstream,
     trust: Option<Trust>,
-    life: Life,
     endpoints: ArcSwap<Endpoints>,
     sources: Vec<Source>,
     resolving: OnceLock<Vec<AbortHandle>>,
@@ -52,8 +50,10 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// The same as text, for logs.
     pub label: Arc<str>,
-    /// How Pingora reaches it.
+    /// How Pingora connects to it.
     pub peer: HttpPeer,
+    /// What tells it from all others of this process.
+    number: u64,
     weight: u32,
 }
 
@@ -110,7 +110,6 @@ impl Upstream {
             name: config.name.as_str().into(),
             config: config.clone(),
             trust,
-            life: Life::new(),
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
             sources: config.endpoints.iter().map(Source::new).collect(),
             resolving: OnceLock::new(),
@@ -224,6 +223,7 @@ impl Upstream {
     /// Makes the list of endpoints anew from what is known of each source. Endpoints that stay
     /// are kept.
     fn refresh(&self) {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let old = self.endpoints.load();
         let mut list = Vec::new();
         for source in &self.sources {
@@ -235,12 +235,11 @@ impl Upstream {
                     endpoint.address == address && endpoint.weight == source.weight
                 });
                 list.push(kept.cloned().unwrap_or_else(|| {
-                    let mut peer =
+                    let peer =
                         peer::build(&self.config, self.trust.as_ref(), source.name(), address);
-                    // Connections are shared with no other upstream, whatever it has in common.
-                    peer.group_key = self.life.number();
                     let label = address.to_string().into();
-                    Arc::new(Endpoint { address, label, peer, weight: source.weight })
+                    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+                    Arc::new(Endpoint { address, label, peer, number, weight: source.weight })
                 }));
             }
         }
@@ -272,16 +271,6 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// How Pingora reaches it for a request that changes the protocol, which only HTTP/1.1 can
-    /// (RFC 9113, section 8.6): where there is a choice, it is not left to the endpoint.
-    pub fn peer_for_upgrade(&self) -> HttpPeer {
-        let mut peer = self.peer.clone();
-        if peer.options.alpn == ALPN::H2H1 {
-            peer.options.alpn = connector::mark();
-        }
-        peer
-    }
-
     /// Its share of requests, relative to the others.
     pub fn weight(&self) -> u32 {
         self.weight

@@ -268,13 +268,13 @@ async fn flood(proxy: &Proxy) {
 }
 
 #[tokio::test]
-async fn a_request_that_the_library_refuses_is_recorded() {
+async fn a_request_without_a_host_is_refused_and_recorded() {
     let origin = Origin::start().await;
     let proxy = Proxy::before(origin.address()).await;
     let mut client = RawHttp2::open(proxy.web()).await;
     let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/")];
     client.send(&[Frame::headers(1, &fields, END_STREAM)]).await;
     assert_eq!(client.outcome(1).await.status, Some(400));
-    let line = proxy.access_line(|line| line["reason"] == "client.protocol").await;
+    let line = proxy.access_line(|line| line["reason"] == "sanity.host_missing").await;
     assert_eq!((line["protocol"].as_str(), line["status"].as_u64()), (Some("HTTP/2"), Some(400)));
 }

@@ -15,8 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::RequestHead;
 use crate::answer::X_REQUEST_ID;
 use crate::exchange::Exchange;
-use crate::fields::FieldsMut;
 use crate::snapshot::{Rewrite, Snapshot};
+use crate::verdict::Reason;
+use crate::wire::body::is_forbidden_trailer;
 
 /// `X-Forwarded-For`
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -41,23 +42,24 @@ pub fn prepare(
     snapshot: &Snapshot,
     head: &RequestHead<'_>,
     exchange: &mut Exchange,
-    to: &mut impl FieldsMut,
+    to: &mut HeaderMap,
 ) {
-    to.reserve(ADDED_FIELDS);
+    // As many as a table can hold are far more than any head may have.
+    let _ = to.try_reserve(ADDED_FIELDS);
     let takes_trailers = hop::te_is_trailers(head.headers);
     hop::strip(head.headers, to);
     if takes_trailers {
-        to.set(TE, HeaderValue::from_static("trailers"));
+        to.insert(TE, HeaderValue::from_static("trailers"));
     }
     if exchange.websocket {
-        to.set(CONNECTION, HeaderValue::from_static("upgrade"));
-        to.set(UPGRADE, HeaderValue::from_static("websocket"));
+        to.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        to.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
     let received_host = head.headers.get(HOST).map(HeaderValue::as_bytes);
     if received_host != Some(exchange.authority().as_bytes())
         && let Ok(host) = HeaderValue::from_str(exchange.authority())
     {
-        to.set(HOST, host);
+        to.insert(HOST, host);
     }
     join_cookies(head.headers, to);
     if head.version == Version::HTTP_10 {
@@ -65,9 +67,9 @@ pub fn prepare(
         to.remove(&EXPECT);
     }
     origin::set(head.headers, exchange, to);
-    to.add(VIA, via(head.version));
+    to.append(VIA, via(head.version));
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {
-        to.set(X_REQUEST_ID, id);
+        to.insert(X_REQUEST_ID, id);
     }
     trace::set(head.headers, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
@@ -75,9 +77,19 @@ pub fn prepare(
     }
 }
 
+/// Checks the trailers of a request. On HTTP/1 the wire has been checked already.
+///
+/// # Errors
+/// One of them comes too late to be a trailer (RFC 9110, section 6.5.1).
+pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Reason> {
+    let mut names = trailers.keys();
+    let has_forbidden = names.any(|name| is_forbidden_trailer(name.as_str().as_bytes()));
+    if has_forbidden { Err(Reason::Trailer) } else { Ok(()) }
+}
+
 /// A client of HTTP/2 may send each cookie in a field of its own, which HTTP/1 does not allow
 /// (RFC 9113, section 8.2.3).
-fn join_cookies(received: &HeaderMap, to: &mut impl FieldsMut) {
+fn join_cookies(received: &HeaderMap, to: &mut HeaderMap) {
     let mut cookies = received.get_all(COOKIE).iter();
     let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else { return };
     let mut joined = first.as_bytes().to_vec();
@@ -86,7 +98,7 @@ fn join_cookies(received: &HeaderMap, to: &mut impl FieldsMut) {
         joined.extend_from_slice(cookie.as_bytes());
     }
     if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
-        to.set(COOKIE, joined);
+        to.insert(COOKIE, joined);
     }
 }
 

@@ -9,7 +9,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use super::forward::{hop, via};
 use crate::answer::X_REQUEST_ID;
 use crate::exchange::Exchange;
-use crate::fields::FieldsMut;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Reason, Verdict};
 use crate::wire::answer::{MAX_FIELDS, MAX_HEAD};
@@ -85,8 +84,16 @@ fn check_framing(status: StatusCode, version: Version, headers: &HeaderMap) -> R
 
 /// Makes an interim answer (RFC 9110, section 15.2) ready for the client: without the fields of the
 /// upstream's connection.
-pub fn prepare_interim(to: &mut impl FieldsMut) {
+pub fn prepare_interim(to: &mut HeaderMap) {
     hop::strip_own(to);
+}
+
+/// Checks the trailers of an answer. On HTTP/1 the wire has been checked already.
+///
+/// # Errors
+/// One of them comes too late to be a trailer (RFC 9110, section 6.5.1).
+pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Reason> {
+    super::forward::check_trailers(trailers).map_err(|_| Reason::UpstreamMalformed)
 }
 
 /// Makes the fields of the answer that the client gets out of the upstream's: `to` begins as a copy
@@ -97,21 +104,13 @@ pub fn prepare_interim(to: &mut impl FieldsMut) {
 /// the switch to a WebSocket that the client asked for. A client of HTTP/1.0 knows no chunks (RFC
 /// 9112, section 7.1): its answer ends with the connection instead. `Via` and `X-Request-Id` are added. Last
 /// come the route's own edits.
-pub fn prepare(
-    snapshot: &Snapshot,
-    exchange: &Exchange,
-    version: Version,
-    to: &mut impl FieldsMut,
-) {
+pub fn prepare(snapshot: &Snapshot, exchange: &Exchange, version: Version, to: &mut HeaderMap) {
     let is_websocket = exchange.websocket
-        && to
-            .fields()
-            .get(UPGRADE)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        && to.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     hop::strip_own(to);
     if is_websocket {
-        to.set(CONNECTION, HeaderValue::from_static("upgrade"));
-        to.set(UPGRADE, HeaderValue::from_static("websocket"));
+        to.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        to.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
     if exchange.version == Version::HTTP_10 {
         to.remove(&TRANSFER_ENCODING);
@@ -120,11 +119,11 @@ pub fn prepare(
         // RFC 9110, section 8.6: it has none, whatever the upstream says.
         to.remove(&CONTENT_LENGTH);
     }
-    to.add(VIA, via(version));
+    to.append(VIA, via(version));
     if let Ok(mut id) = HeaderValue::from_str(exchange.request_id.as_str()) {
         // It never comes again, so HPACK must not index it (RFC 7541, section 7.1.3).
         id.set_sensitive(true);
-        to.set(X_REQUEST_ID, id);
+        to.insert(X_REQUEST_ID, id);
     }
     if let Some(route) = snapshot.route(exchange) {
         route.response_edits.apply(exchange, to);

@@ -1,9 +1,8 @@
 //! Templates and field changes, compiled.
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::exchange::Exchange;
-use crate::fields::FieldsMut;
 
 /// A piece of a compiled template.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,18 +83,18 @@ impl Edits {
     }
 
     /// Changes the fields of `to`.
-    pub fn apply(&self, exchange: &Exchange, to: &mut impl FieldsMut) {
+    pub fn apply(&self, exchange: &Exchange, to: &mut HeaderMap) {
         for name in &self.remove {
             to.remove(name);
         }
         for (name, template) in &self.set {
             if let Some(value) = template.value(exchange) {
-                to.set(name.clone(), value);
+                to.insert(name.clone(), value);
             }
         }
         for (name, template) in &self.add {
             if let Some(value) = template.value(exchange) {
-                to.add(name.clone(), value);
+                to.append(name.clone(), value);
             }
         }
     }

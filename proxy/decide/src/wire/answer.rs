@@ -1,13 +1,17 @@
-//! The head of an HTTP/1 answer, followed as it streams past (RFC 9112).
+//! The head of an HTTP/1 answer, read strictly (RFC 9112).
 //!
-//! A parser may mend what it reads: it unfolds lines, takes blanks from names, and lets
-//! `Transfer-Encoding` win over `Content-Length`. All that is refused here, before a parser sees it,
-//! for a mended head may be one that the next party along the way reads otherwise.
+//! Nothing is mended, although RFC 9112 would have lines unfolded, blanks taken from names, and
+//! `Transfer-Encoding` win over `Content-Length`: a mended head may be one that the next party along
+//! the way reads otherwise.
 
 #[cfg(test)]
 mod tests;
 
-use super::head::{content_length, split_field};
+use std::ops::Range;
+
+use http::Version;
+
+use super::head::{content_length, split_field, transfer_coding};
 use crate::verdict::Reason;
 use crate::wire::chars;
 
@@ -16,65 +20,124 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// Field lines in the head of an answer.
 pub(crate) const MAX_FIELDS: usize = 256;
 
-/// Follows the heads of one answer: those of 1xx, if any, and the final one.
-#[derive(Clone, Debug, Default)]
-pub struct AnswerWatch {
-    /// The beginning of a line whose end has not come yet.
-    partial: Vec<u8>,
-    size: usize,
-    fields: usize,
-    status: Option<u16>,
-    has_length: bool,
-    has_coding: bool,
+/// How the body of an answer is delimited, as far as its fields say (RFC 9112, section 6.3). That
+/// there is none after HEAD, and with some statuses, is for whoever knows the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnswerFraming {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// All that comes until the connection ends.
+    Close,
 }
 
-impl AnswerWatch {
-    /// Follows an answer from its first byte.
+/// A complete head that nothing stands against.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AnswerFacts {
+    /// Its length in bytes, the empty line included; the body, or the next head, begins there.
+    pub length: usize,
+    /// 1.0 or 1.1.
+    pub version: Version,
+    /// The status.
+    pub status: u16,
+    /// Where the reason phrase stands.
+    pub phrase: Range<usize>,
+    /// Where the first field line stands.
+    pub fields_start: usize,
+    /// Field lines.
+    pub fields: usize,
+    /// How the body is delimited.
+    pub framing: AnswerFraming,
+    /// Whether the endpoint lets the connection be used again (RFC 9112, section 9.3).
+    pub keep_alive: bool,
+}
+
+/// Reads a head that comes in pieces; remembers how far it looked, so that each byte is looked at
+/// once, however many pieces there are.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerScanner {
+    scanned: usize,
+    line_start: usize,
+    status_line: Option<StatusLine>,
+    fields: usize,
+    length: Option<u64>,
+    is_chunked: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+#[derive(Clone, Debug)]
+struct StatusLine {
+    version: Version,
+    status: u16,
+    phrase: Range<usize>,
+    end: usize,
+}
+
+impl AnswerScanner {
+    /// A scanner at the beginning of a head.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Follows the next bytes. Says whether the final head ends within them; what comes after it is
-    /// not looked at.
+    /// Looks at `bytes`: all that came of the head so far, from its first byte on, and perhaps what
+    /// follows it. `None`: it goes on beyond them; to be called again with more.
     ///
     /// # Errors
     /// What is wrong with the head.
-    pub fn advance(&mut self, bytes: &[u8]) -> Result<bool, Reason> {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at_checked(end).unwrap_or_default();
-            let is_final = if self.partial.is_empty() {
-                self.take_line(line)?
-            } else {
-                let mut whole = std::mem::take(&mut self.partial);
-                whole.extend_from_slice(line);
-                self.take_line(&whole)?
+    pub fn inspect(&mut self, bytes: &[u8]) -> Result<Option<AnswerFacts>, Reason> {
+        loop {
+            let rest = bytes.get(self.scanned..).unwrap_or_default();
+            let Some(found) = memchr::memchr(b'\n', rest) else {
+                self.scanned = bytes.len();
+                let is_long = bytes.len() > MAX_HEAD;
+                return if is_long { Err(Reason::UpstreamHeadSize) } else { Ok(None) };
             };
-            if is_final {
-                return Ok(true);
+            let end = self.scanned.saturating_add(found);
+            let next = end.saturating_add(1);
+            if next > MAX_HEAD {
+                return Err(Reason::UpstreamHeadSize);
             }
-            rest = after.get(1..).unwrap_or_default();
+            let line = bytes.get(self.line_start..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").ok_or(Reason::UpstreamMalformed)?;
+            if let Some(facts) = self.take_line(line, next)? {
+                return Ok(Some(facts));
+            }
+            self.line_start = next;
+            self.scanned = next;
         }
-        self.partial.extend_from_slice(rest);
-        let size = self.size.saturating_add(self.partial.len());
-        if size > MAX_HEAD { Err(Reason::UpstreamHeadSize) } else { Ok(false) }
     }
 
-    /// Takes a line without its line feed. Says whether the final head ends with it.
-    fn take_line(&mut self, line: &[u8]) -> Result<bool, Reason> {
-        self.size = self.size.saturating_add(line.len()).saturating_add(1);
-        if self.size > MAX_HEAD {
-            return Err(Reason::UpstreamHeadSize);
+    fn take_line(&mut self, line: &[u8], next: usize) -> Result<Option<AnswerFacts>, Reason> {
+        let Some(status_line) = &self.status_line else {
+            let (version, status, phrase) = status_of(line).ok_or(Reason::UpstreamMalformed)?;
+            self.status_line = Some(StatusLine { version, status, phrase, end: next });
+            return Ok(None);
+        };
+        if !line.is_empty() {
+            return self.take_field(line).map(|()| None);
         }
-        let line = line.strip_suffix(b"\r").ok_or(Reason::UpstreamMalformed)?;
-        match self.status {
-            None => {
-                self.status = Some(status_of(line).ok_or(Reason::UpstreamMalformed)?);
-                Ok(false)
-            }
-            Some(status) if line.is_empty() => self.finish(status),
-            Some(_) => self.take_field(line).map(|()| false),
-        }
+        let is_10 = status_line.version == Version::HTTP_10;
+        // RFC 9112, section 6.3: both at once "ought to be handled as an error"; section 6.1: chunks
+        // before HTTP/1.1 mean faulty framing.
+        let framing = match (self.length, self.is_chunked) {
+            (Some(_), true) => return Err(Reason::UpstreamMalformed),
+            (None, true) if is_10 => return Err(Reason::UpstreamMalformed),
+            (None, true) => AnswerFraming::Chunked,
+            (Some(length), false) => AnswerFraming::Length(length),
+            (None, false) => AnswerFraming::Close,
+        };
+        Ok(Some(AnswerFacts {
+            length: next,
+            version: status_line.version,
+            status: status_line.status,
+            phrase: status_line.phrase.clone(),
+            fields_start: status_line.end,
+            fields: self.fields,
+            framing,
+            keep_alive: !self.close && (!is_10 || self.keep_alive),
+        }))
     }
 
     fn take_field(&mut self, line: &[u8]) -> Result<(), Reason> {
@@ -82,45 +145,52 @@ impl AnswerWatch {
         if self.fields > MAX_FIELDS {
             return Err(Reason::UpstreamHeadSize);
         }
-        let (name, value) = split_field(line).map_err(|_| Reason::UpstreamMalformed)?;
-        if name.eq_ignore_ascii_case(b"content-length") {
-            if content_length(value).is_none() || self.has_length {
-                return Err(Reason::UpstreamMalformed);
+        let malformed = |_| Reason::UpstreamMalformed;
+        let (name, value) = split_field(line).map_err(malformed)?;
+        match name.len() {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for option in value.split(|c| *c == b',').map(chars::trim) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
             }
-            self.has_length = true;
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = content_length(value).ok_or(Reason::UpstreamMalformed)?;
+                if self.length.replace(length).is_some() {
+                    return Err(Reason::UpstreamMalformed);
+                }
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                transfer_coding(value).map_err(malformed)?;
+                if std::mem::replace(&mut self.is_chunked, true) {
+                    return Err(Reason::UpstreamMalformed);
+                }
+            }
+            _ => {}
         }
-        self.has_coding |= name.eq_ignore_ascii_case(b"transfer-encoding");
         Ok(())
-    }
-
-    /// RFC 9112, section 6.3: both at once "ought to be handled as an error".
-    fn finish(&mut self, status: u16) -> Result<bool, Reason> {
-        if self.has_length && self.has_coding {
-            return Err(Reason::UpstreamMalformed);
-        }
-        // RFC 9110, section 15.2: after a 1xx comes another head; not after 101.
-        let is_final = status == 101 || status >= 200;
-        *self = Self::new();
-        Ok(is_final)
     }
 }
 
-/// The status of `HTTP/1.x SP 3DIGIT [ SP reason ]`. The last blank is required; who leaves it out
-/// together with the reason is understood all the same.
-fn status_of(line: &[u8]) -> Option<u16> {
-    let rest = line.strip_prefix(b"HTTP/1.").and_then(|rest| match rest {
-        [b'0' | b'1', b' ', rest @ ..] => Some(rest),
-        _ => None,
-    })?;
+/// Version, status and reason phrase of `HTTP/1.x SP 3DIGIT [ SP reason ]`. The last blank is
+/// required; who leaves it out together with the reason is understood all the same.
+fn status_of(line: &[u8]) -> Option<(Version, u16, Range<usize>)> {
+    let (version, rest) = match line.strip_prefix(b"HTTP/1.")? {
+        [b'0', b' ', rest @ ..] => (Version::HTTP_10, rest),
+        [b'1', b' ', rest @ ..] => (Version::HTTP_11, rest),
+        _ => return None,
+    };
     let (digits, reason) = rest.split_at_checked(3)?;
-    let reason_is_fine = match reason {
-        [] => true,
-        [b' ', reason @ ..] => chars::is_field_value(reason),
-        _ => false,
+    let phrase = match reason {
+        [] => line.len()..line.len(),
+        [b' ', reason @ ..] if chars::is_field_value(reason) => {
+            line.len().saturating_sub(reason.len())..line.len()
+        }
+        _ => return None,
     };
     let status = digits.iter().try_fold(0_u16, |status, c| {
         let digit = c.checked_sub(b'0').filter(|digit| *digit <= 9)?;
         status.checked_mul(10)?.checked_add(u16::from(digit))
     })?;
-    (reason_is_fine && (100..600).contains(&status)).then_some(status)
+    (100..600).contains(&status).then_some((version, status, phrase))
 }

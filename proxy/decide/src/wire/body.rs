@@ -1,4 +1,4 @@
-//! The body of an HTTP/1 request, followed as it streams past (RFC 9112, sections 6 and 7).
+//! The body of an HTTP/1 message, followed as it streams past (RFC 9112, sections 6 and 7).
 
 mod chunked;
 #[cfg(test)]
@@ -8,6 +8,7 @@ mod trailer;
 use super::head::Framing;
 use crate::verdict::Reason;
 use chunked::Chunked;
+pub(crate) use trailer::is_forbidden as is_forbidden_trailer;
 
 /// How far a piece of bytes brought a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,12 +19,24 @@ pub struct Progress {
     pub done: bool,
 }
 
-/// Follows the body of a request without copying it.
+/// What the next bytes of a body are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// So many bytes of framing come first.
+    pub framing: usize,
+    /// So many bytes of content come after them.
+    pub content: usize,
+    /// Whether the body ends with them.
+    pub done: bool,
+}
+
+/// Follows the body of a message without copying it.
 #[derive(Clone, Debug)]
 pub struct BodyWatch {
     state: State,
     limit: u64,
     content: u64,
+    trailers: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +56,7 @@ impl BodyWatch {
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Chunked(Box::default()),
         };
-        Self { state, limit, content: 0 }
+        Self { state, limit, content: 0, trailers: Vec::new() }
     }
 
     /// Follows the next bytes; takes none after the end.
@@ -51,8 +64,24 @@ impl BodyWatch {
     /// # Errors
     /// What is wrong with the body: the connection must be closed. The error stays.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, Reason> {
-        let taken = match &mut self.state {
-            State::Done => 0,
+        let mut taken = 0_usize;
+        loop {
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let step = self.step(rest)?;
+            taken = taken.saturating_add(step.framing).saturating_add(step.content);
+            if step.done || taken >= bytes.len() {
+                return Ok(Progress { taken, done: step.done });
+            }
+        }
+    }
+
+    /// Goes as far as the end of the next piece of content.
+    ///
+    /// # Errors
+    /// What is wrong with the body: the connection must be closed. The error stays.
+    pub fn step(&mut self, bytes: &[u8]) -> Result<Step, Reason> {
+        let (framing, content) = match &mut self.state {
+            State::Done => (0, 0),
             State::Failed(reason) => return Err(*reason),
             State::Length(left) => {
                 let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -62,15 +91,16 @@ impl BodyWatch {
                 if *left == 0 {
                     self.state = State::Done;
                 }
-                taken
+                (0, taken)
             }
-            State::Chunked(chunked) => match chunked.advance(bytes, self.limit) {
-                Ok(progress) => {
+            State::Chunked(chunked) => match chunked.step(bytes, self.limit) {
+                Ok(step) => {
                     self.content = chunked.content();
-                    if progress.done {
+                    if step.done {
+                        self.trailers = chunked.take_trailers();
                         self.state = State::Done;
                     }
-                    progress.taken
+                    (step.framing, step.content)
                 }
                 Err(reason) => {
                     self.state = State::Failed(reason);
@@ -78,7 +108,12 @@ impl BodyWatch {
                 }
             },
         };
-        Ok(Progress { taken, done: self.is_done() })
+        Ok(Step { framing, content, done: self.is_done() })
+    }
+
+    /// The lines of the trailer section, once the body is over; each ends with CR LF.
+    pub fn take_trailers(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.trailers)
     }
 
     /// Whether the whole body has passed.

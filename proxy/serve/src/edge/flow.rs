@@ -1,210 +1,168 @@
-//! What Pingora carries along with one request.
+//! What is known of one request, from its head to its line in the log.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, StatusCode};
-use marchproxy_decide::exchange::{Exchange, Start};
-use marchproxy_decide::verdict::Reason;
-use pingora_core::upstreams::peer::{HttpPeer, PeerOptions};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method};
+use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
+use marchproxy_decide::request::{forward, route, sanity};
+use marchproxy_decide::verdict::{Reason, Verdict};
 
+use super::message::OutboundBody;
+use super::{Edge, Outbound, Request};
+use crate::clock;
 use crate::generation::Generation;
-use crate::listen::link::{self, Link};
-use crate::listen::table::View;
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Handshake, Refused, Upstream};
+use crate::upstream::{Endpoint, Upstream};
 
-/// One request on its way. Recorded exactly once: by Pingora's logging hook, or, when the request
-/// is cut or its client vanishes, when it is dropped.
-pub struct Flow {
-    observer: Arc<Observer>,
-    worker: usize,
-    /// In a box: Pingora moves this from future to future.
-    running: Option<Box<Running>>,
+/// How a request came.
+pub struct Arrival {
+    /// The configuration it is served with, to its end.
+    pub generation: Arc<Generation>,
+    /// Its listener's position in that.
+    pub listener: usize,
+    /// The connection it came by.
+    pub connection: Arc<Connection>,
+    /// When its first byte (HTTP/1) or its stream (HTTP/2) came.
+    pub began: Moment,
 }
 
-struct Running {
-    link: Arc<Link>,
-    view: Arc<View>,
-    exchange: Exchange,
-    recorded: bool,
+/// One request on its way. Recorded exactly once: when it is finished, or, when it is cut or its
+/// client vanishes, when it is dropped.
+pub struct Flow {
+    /// How it came.
+    pub arrival: Arrival,
+    /// What is known of it.
+    pub exchange: Exchange,
+    observer: Arc<Observer>,
+    worker: usize,
+    is_recorded: bool,
 }
 
 impl Flow {
-    pub(super) fn new(observer: Arc<Observer>, worker: usize) -> Self {
-        Self { observer, worker, running: None }
-    }
-
-    /// Begins with the configuration of this moment; `None` when it has begun already.
-    pub(super) fn begin(&mut self, link: &Arc<Link>) -> Option<(Arc<View>, &mut Exchange)> {
-        if self.running.is_some() {
-            return None;
-        }
-        let view = link.listener().view_to_keep();
-        let unix_millis = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));
+    /// Begins.
+    pub fn begin(edge: &Edge, arrival: Arrival) -> Self {
         let exchange = Exchange::new(Start {
-            connection: Arc::clone(&link.connection),
-            listener: view.index,
-            moment: link.head_began(),
-            unix_millis,
+            connection: Arc::clone(&arrival.connection),
+            listener: arrival.listener,
+            moment: arrival.began,
+            unix_millis: clock::unix_millis(),
             random: std::array::from_fn(|_| fastrand::u64(..)),
         });
-        let running = Box::new(Running { link: Arc::clone(link), view, exchange, recorded: false });
-        let running = self.running.insert(running);
-        Some((Arc::clone(&running.view), &mut running.exchange))
+        let observer = Arc::clone(&edge.observer);
+        Self { arrival, exchange, observer, worker: edge.worker, is_recorded: false }
     }
 
-    /// The configuration it began with, and what is known of it.
-    pub(super) fn parts(&mut self) -> Option<(Arc<View>, &mut Exchange)> {
-        let running = self.running.as_mut()?;
-        Some((Arc::clone(&running.view), &mut running.exchange))
+    /// Passes the checkpoints that stand before an endpoint is chosen.
+    pub(super) fn check(&mut self, request: &Request) -> Verdict {
+        let snapshot = &self.arrival.generation.snapshot;
+        let head = request.head();
+        let verdict = match sanity::check(snapshot, &head, &mut self.exchange) {
+            Verdict::Pass => route::check(snapshot, &head, &mut self.exchange),
+            refused => refused,
+        };
+        self.exchange.marks.head = Some(clock::now());
+        verdict
     }
 
-    fn upstream(&self) -> Option<&Arc<Upstream>> {
-        let running = self.running.as_ref()?;
-        running.view.generation.upstreams.get(running.exchange.upstream?)
+    pub(super) fn upstream(&self) -> Option<&Arc<Upstream>> {
+        self.arrival.generation.upstreams.get(self.exchange.upstream?)
+    }
+
+    /// The request as it is forwarded.
+    pub(super) fn outbound(
+        &mut self,
+        request: &Request,
+        upstream: &Upstream,
+        has_body: bool,
+    ) -> Outbound {
+        let snapshot = &self.arrival.generation.snapshot;
+        let mut headers = request.headers.clone();
+        forward::prepare(snapshot, &request.head(), &mut self.exchange, &mut headers);
+        headers.remove(TRANSFER_ENCODING);
+        let body = match self.exchange.body {
+            _ if !has_body => OutboundBody::None,
+            DeclaredBody::Length(length) => OutboundBody::Length(length),
+            DeclaredBody::Chunked | DeclaredBody::None => OutboundBody::Unknown,
+        };
+        // RFC 9110, section 8.6: who may have a body and has none says so.
+        let is_told = headers.contains_key(CONTENT_LENGTH);
+        let may_have_one = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
+        if body == OutboundBody::None && may_have_one && !is_told {
+            headers.insert(CONTENT_LENGTH, 0.into());
+        }
+        Outbound {
+            method: request.method.clone(),
+            scheme: if upstream.config.tls.is_some() { "https" } else { "http" },
+            target: forward::target(snapshot, &self.exchange).into_owned(),
+            headers,
+            body,
+            is_websocket: self.exchange.websocket,
+            keeps_connection: !upstream.config.keep_alive.idle.duration().is_zero(),
+        }
     }
 
     /// Chooses the endpoint of the next attempt.
-    pub(super) fn pick(&mut self) -> Result<Arc<Endpoint>, Reason> {
-        let upstream = self.upstream().ok_or(Reason::Internal)?;
+    pub(super) fn pick(&mut self, upstream: &Upstream) -> Result<Arc<Endpoint>, Reason> {
         let endpoint = upstream.pick().ok_or_else(|| {
             if upstream.is_failing_to_resolve() { Reason::Unresolved } else { Reason::NoEndpoint }
         })?;
-        let running = self.running.as_mut().ok_or(Reason::Internal)?;
-        running.exchange.endpoint = Some(Arc::clone(&endpoint.label));
-        running.exchange.attempts = running.exchange.attempts.saturating_add(1);
-        running.exchange.marks.connecting = Some(link::now());
+        self.exchange.endpoint = Some(Arc::clone(&endpoint.label));
+        self.exchange.attempts = self.exchange.attempts.saturating_add(1);
+        self.exchange.marks.connecting = Some(clock::now());
         Ok(endpoint)
     }
 
-    /// How Pingora is to reach the endpoint for this request.
-    pub(super) fn peer(&self, endpoint: &Endpoint) -> HttpPeer {
-        match &self.running {
-            Some(running) if running.exchange.websocket => {
-                running.link.set_upgrade();
-                endpoint.peer_for_upgrade()
-            }
-            _ => endpoint.peer.clone(),
-        }
-    }
-
-    /// Has Pingora give up on the endpoint when the time of the whole request is over. The loop that
-    /// owns the client's connection would end the request then, but could not answer it.
-    pub(super) fn bound(&self, options: &mut PeerOptions) {
-        let Some(running) = &self.running else { return };
-        let Some(left) = running.link.time_left() else { return };
-        let sooner = |limit: Option<Duration>| Some(limit.map_or(left, |limit| limit.min(left)));
-        options.total_connection_timeout = sooner(options.total_connection_timeout);
-        // An upgraded connection may outlive that time.
-        if !running.exchange.websocket {
-            options.read_timeout = sooner(options.read_timeout);
-        }
-    }
-
-    /// Whether connections to its upstream are kept for later requests.
-    pub(super) fn keeps_upstream_connections(&self) -> bool {
-        self.upstream().is_none_or(|upstream| !upstream.config.keep_alive.idle.duration().is_zero())
-    }
-
-    /// Checks what TLS with the endpoint settled on; from here on the first byte is waited for.
-    pub(super) fn check_handshake(&mut self, handshake: Option<&Handshake>) -> Result<(), Reason> {
-        let upstream = self.upstream().ok_or(Reason::Internal)?;
-        upstream.check(handshake).map_err(|refused| match refused {
-            Refused::Pin => Reason::UpstreamPin,
-            Refused::Outdated => Reason::UpstreamTls,
-        })?;
-        let first_byte = upstream.config.timeouts.first_byte.duration();
-        let running = self.running.as_mut().ok_or(Reason::Internal)?;
-        running.exchange.marks.connected = Some(link::now());
-        running.link.idles_at_most(first_byte);
-        Ok(())
-    }
-
-    /// Bounds the whole request, once its route is known.
-    pub(super) fn limit_time(&self, link: &Link) {
-        let Some(running) = &self.running else { return };
-        let of_route = running.view.generation.snapshot.route(&running.exchange);
-        let of_upstream = || Some(self.upstream()?.config.timeouts.request.duration());
-        if let Some(limit) = of_route.and_then(|route| route.timeout).or_else(of_upstream) {
-            link.ends_after(limit);
-        }
+    /// A connection is there.
+    pub(super) fn connected(&mut self) {
+        self.exchange.marks.connected = Some(clock::now());
     }
 
     /// Counts bytes of the request's body; `false`: there are too many.
     pub(super) fn body_passes(&mut self, count: usize) -> bool {
-        let Some(running) = &mut self.running else { return false };
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        running.exchange.bytes_in = running.exchange.bytes_in.saturating_add(count);
-        running.link.touch();
-        running.exchange.bytes_in <= running.view.generation.snapshot.body_limit(&running.exchange)
+        self.exchange.bytes_in = self.exchange.bytes_in.saturating_add(count);
+        self.exchange.bytes_in <= self.arrival.generation.snapshot.body_limit(&self.exchange)
     }
 
     /// Counts bytes of the answer's body.
     pub(super) fn answer_passes(&mut self, count: usize) {
-        let Some(running) = &mut self.running else { return };
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        running.exchange.bytes_out = running.exchange.bytes_out.saturating_add(count);
-        running.link.touch();
+        self.exchange.bytes_out = self.exchange.bytes_out.saturating_add(count);
     }
 
-    /// The head of an answer leaves.
-    pub(super) fn answering(&self, status: StatusCode) {
-        let Some(running) = &self.running else { return };
-        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-            return running.link.touch();
-        }
-        running.link.set_answering();
-        if let Some(upstream) = self.upstream() {
-            running.link.idles_at_most(upstream.config.timeouts.idle.duration());
-        }
-        if status == StatusCode::SWITCHING_PROTOCOLS {
-            running.link.set_tunnel();
-        }
+    /// Whether the answer has begun: no other can be sent.
+    pub(super) fn has_begun(&self) -> bool {
+        self.exchange.status != 0
     }
 
     /// Notes why it is refused. The first reason stays.
     pub(super) fn refuse(&mut self, reason: Reason) {
-        if let Some(running) = &mut self.running {
-            running.exchange.reason.get_or_insert(reason);
-        }
-    }
-
-    pub(super) fn reason(&self) -> Option<Reason> {
-        self.running.as_ref()?.exchange.reason
-    }
-
-    /// The client's connection can go on although the request failed.
-    pub(super) fn goes_on(&self) {
-        if let Some(running) = &self.running {
-            running.link.set_going_on();
-        }
-    }
-
-    pub(super) fn interrupted(&self) -> Option<Reason> {
-        self.running.as_ref()?.link.interrupted()
+        self.exchange.reason.get_or_insert(reason);
     }
 
     /// Records it, unless that has been done.
     pub(super) fn finish(&mut self, headers: Option<&HeaderMap>) {
-        let Some(running) = &mut self.running else { return };
-        if std::mem::replace(&mut running.recorded, true) {
+        if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
-        running.exchange.marks.end = Some(link::now());
-        let Generation { handles, snapshot, .. } = &*running.view.generation;
-        self.observer.record(self.worker, handles, snapshot, &running.exchange, headers);
+        self.exchange.marks.end = Some(clock::now());
+        let Generation { handles, snapshot, .. } = &*self.arrival.generation;
+        self.observer.record(self.worker, handles, snapshot, &self.exchange, headers);
+    }
+
+    /// Records a request that never got to a checkpoint.
+    pub fn never_began(mut self, reason: Reason) {
+        self.refuse(reason);
+        self.finish(None);
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        let reason = self.interrupted().unwrap_or(Reason::ClientGone);
-        if self.running.as_ref().is_some_and(|running| !running.recorded) {
-            self.refuse(reason);
+        if !self.is_recorded {
+            self.refuse(Reason::ClientGone);
+            self.finish(None);
         }
-        self.finish(None);
     }
 }

@@ -54,9 +54,9 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
 
 /// Waits until there are file descriptors for clients again, or the listener stops. It is said and
 /// counted once, however long it lasts.
-async fn pause(listener: &Listener, worker: &Worker, why: &str) {
+async fn pause(listener: &Listener, worker: &Arc<Worker>, why: &str) {
     tracing::warn!(listener = &*listener.name, why, "accepting pauses");
-    worker.observer.metrics.accept_paused(&listener.name);
+    worker.edge.observer.metrics.accept_paused(&listener.name);
     loop {
         sleep(PAUSE).await;
         if descriptors::are_there() || *listener.stopped().borrow() {
@@ -67,8 +67,8 @@ async fn pause(listener: &Listener, worker: &Worker, why: &str) {
 }
 
 fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {
-    let Some(place) = listener.admit(peer.ip(), &worker.observer) else {
-        worker.observer.metrics.connection_refused(&listener.name);
+    let Some(place) = listener.admit(peer.ip(), &worker.edge.observer) else {
+        worker.edge.observer.metrics.connection_refused(&listener.name);
         return;
     };
     let _ = stream.set_nodelay(true);

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use boring::ssl::{NameType, SslVersion};
+use bytes::Bytes;
 use marchproxy_decide::exchange::{Connection, TlsFacts};
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::{ALPN, SslStream};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::caller::Caller;
 use super::drain::Drain;
 use super::http1;
 use super::http2;
-use super::link::Link;
 use super::socket::Socket;
 use super::table::Admitted;
 use super::worker::Worker;
@@ -37,25 +38,25 @@ async fn serve_admitted(
     stream: TcpStream,
     peer: SocketAddr,
     place: &Arc<Admitted>,
-    worker: &Worker,
+    worker: &Arc<Worker>,
     drain: Drain,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     let listener = &place.listener;
     let view = listener.view();
-    let link = |tls| {
+    let caller = |tls| {
         let connection = Connection::new(peer, local, Arc::clone(&listener.name), tls);
-        Arc::new(Link::new(Arc::clone(place), Arc::new(connection)))
+        Caller::new(Arc::clone(place), Arc::new(connection))
     };
     let Some(tls) = view.tls.clone() else {
         let http2_only = !view.speaks_http1();
         drop(view);
         let socket = Socket::new(stream, peer, local, false);
-        let link = link(None);
+        let caller = caller(None);
         if http2_only {
-            return Box::pin(http2::serve(Box::new(socket), &link, worker, drain)).await;
+            return Box::pin(http2::serve(socket, Bytes::new(), &caller, worker, drain)).await;
         }
-        return http1::serve(socket, link, worker, drain).await;
+        return http1::serve(socket, caller, worker, drain).await;
     };
     let patience = view.config.connections.handshake.duration();
     drop(view);
@@ -63,14 +64,16 @@ async fn serve_admitted(
     let handshake = Box::pin(timeout(patience, tls.handshake(socket))).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
-        Ok(Err(_)) => return worker.observer.metrics.handshake_failed(&listener.name, "refused"),
-        Err(_) => return worker.observer.metrics.handshake_failed(&listener.name, "timeout"),
+        Ok(Err(_)) => {
+            return worker.edge.observer.metrics.handshake_failed(&listener.name, "refused");
+        }
+        Err(_) => return worker.edge.observer.metrics.handshake_failed(&listener.name, "timeout"),
     };
-    let link = link(Some(tls_facts(&stream)));
+    let caller = caller(Some(tls_facts(&stream)));
     if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) || tls.is_http2_only() {
-        return Box::pin(http2::serve(Box::new(stream), &link, worker, drain)).await;
+        return Box::pin(http2::serve(stream, Bytes::new(), &caller, worker, drain)).await;
     }
-    http1::serve(stream, link, worker, drain).await;
+    http1::serve(stream, caller, worker, drain).await;
 }
 
 fn tls_facts(stream: &SslStream<Socket>) -> TlsFacts {

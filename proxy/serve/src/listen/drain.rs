@@ -1,6 +1,5 @@
 //! How a connection learns that its listener, or the process, is coming to its end.
 
-use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
 
 /// How far a listener's end has come.
@@ -18,31 +17,28 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct DrainSender {
     phase: watch::Sender<Phase>,
-    shutdown: watch::Sender<bool>,
 }
 
 /// A connection's side: learns of it.
 #[derive(Clone, Debug)]
 pub struct Drain {
     phase: watch::Receiver<Phase>,
-    shutdown: ShutdownWatch,
 }
 
 impl DrainSender {
     /// Serving.
     pub fn new() -> Self {
-        Self { phase: watch::Sender::new(Phase::Serve), shutdown: watch::Sender::new(false) }
+        Self { phase: watch::Sender::new(Phase::Serve) }
     }
 
     /// Goes to `phase`.
     pub fn set(&self, phase: Phase) {
-        self.shutdown.send_replace(phase != Phase::Serve);
         self.phase.send_replace(phase);
     }
 
     /// A connection's side.
     pub fn subscribe(&self) -> Drain {
-        Drain { phase: self.phase.subscribe(), shutdown: self.shutdown.subscribe() }
+        Drain { phase: self.phase.subscribe() }
     }
 }
 
@@ -63,8 +59,8 @@ impl Drain {
         }
     }
 
-    /// The same, in the form that Pingora asks for: `true` when connections are to end.
-    pub fn shutdown(&self) -> &ShutdownWatch {
-        &self.shutdown
+    /// Whether connections are to end.
+    pub fn is_on(&self) -> bool {
+        *self.phase.borrow() != Phase::Serve
     }
 }

@@ -1,19 +1,11 @@
 //! Gathers what is written between two flushes, for HTTP/2: its frames are written one by one, and
 //! each would become a TLS record and a system call of its own.
 
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use async_trait::async_trait;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::{SslDigest, TlsRef};
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType,
-};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What is gathered at most: what a TLS record can hold (RFC 8446, section 5.1).
@@ -21,19 +13,21 @@ const ROOM: usize = 16 << 10;
 
 /// A stream that gathers what is written to it. Holds a buffer only while there is something in it.
 pub struct Gather<S> {
-    inner: Box<S>,
+    inner: S,
+    /// Read already, before it stood here.
+    came: Bytes,
     gathered: Vec<u8>,
     sent: usize,
 }
 
-impl<S: IO> Gather<S> {
-    /// Stands on `inner`.
-    pub fn new(inner: Box<S>) -> Self {
-        Self { inner, gathered: Vec::new(), sent: 0 }
+impl<S: AsyncRead + AsyncWrite + Unpin> Gather<S> {
+    /// Stands on `inner`, of which `came` has been read already.
+    pub fn new(inner: S, came: Bytes) -> Self {
+        Self { inner, came, gathered: Vec::new(), sent: 0 }
     }
 
     fn inner(&mut self) -> Pin<&mut S> {
-        Pin::new(&mut *self.inner)
+        Pin::new(&mut self.inner)
     }
 
     fn has_room_for(&self, count: usize) -> bool {
@@ -50,7 +44,7 @@ impl<S: IO> Gather<S> {
     /// Sends what is gathered.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.gathered.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            let count = ready!(Pin::new(&mut *self.inner).poll_write(context, rest))?;
+            let count = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -62,17 +56,23 @@ impl<S: IO> Gather<S> {
     }
 }
 
-impl<S: IO> AsyncRead for Gather<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gather<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().inner().poll_read(context, into)
+        let this = self.get_mut();
+        if this.came.is_empty() {
+            return this.inner().poll_read(context, into);
+        }
+        let count = this.came.len().min(into.remaining());
+        into.put_slice(&this.came.split_to(count));
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<S: IO> AsyncWrite for Gather<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,59 +122,5 @@ impl<S: IO> AsyncWrite for Gather<S> {
         let this = self.get_mut();
         ready!(this.poll_send(context))?;
         this.inner().poll_shutdown(context)
-    }
-}
-
-#[async_trait]
-impl<S: IO> Shutdown for Gather<S> {
-    async fn shutdown(&mut self) {
-        let _ = tokio::io::AsyncWriteExt::flush(self).await;
-        self.inner.shutdown().await;
-    }
-}
-
-impl<S: IO> UniqueID for Gather<S> {
-    fn id(&self) -> UniqueIDType {
-        self.inner.id()
-    }
-}
-
-impl<S: IO> Ssl for Gather<S> {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.get_ssl()
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
-    }
-}
-
-impl<S: IO> GetTimingDigest for Gather<S> {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl<S: IO> GetProxyDigest for Gather<S> {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
-    }
-}
-
-impl<S: IO> GetSocketDigest for Gather<S> {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
-    }
-}
-
-impl<S: IO> Peek for Gather<S> {}
-
-impl<S: IO> fmt::Debug for Gather<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

@@ -1,21 +1,23 @@
 //! One HTTP/1 connection: its requests in turn.
 
-use std::sync::{Arc, PoisonError};
+mod client;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
-use marchproxy_decide::wire::body::BodyWatch;
-use marchproxy_decide::wire::head::{Framing, HeadFacts, HeadScanner, Inspected};
-use pingora_core::apps::HttpServerApp;
-use pingora_core::protocols::http::ServerSession;
+use marchproxy_decide::wire::head::{HeadFacts, HeadScanner, Inspected};
 use tokio::time::{Instant, timeout_at};
 
+use super::caller::Caller;
 use super::drain::{Drain, Phase};
-use super::guard::{Guard, Remains, Transport};
 use super::http2;
-use super::link::{Alarm, Link, carry};
 use super::refuse;
+use super::transport::Transport;
 use super::worker::Worker;
+use crate::clock::{self, Alarm};
+use client::Http1Client;
 
 /// The client connection preface of HTTP/2 (RFC 9113, section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,31 +33,33 @@ enum Next {
 }
 
 /// Serves the requests of one connection until either side ends it.
-pub async fn serve<S>(stream: S, link: Arc<Link>, worker: &Worker, mut drain: Drain)
+pub async fn serve<S>(stream: S, caller: Caller, worker: &Arc<Worker>, mut drain: Drain)
 where
     S: Transport + 'static,
 {
-    let mut guard = Box::new(Guard::new(stream, Arc::clone(&link), carry(&link)));
+    let mut client = Box::new(Http1Client::new(stream, caller.clone()));
     let mut alarm = Alarm::default();
     let mut first = true;
     loop {
-        if !wait_for_request(&mut guard, &link, &mut drain, &mut alarm, first).await {
-            return;
+        if !wait_for_request(&mut client, &caller, &mut drain, &mut alarm, first).await {
+            return client.close();
         }
-        match read_head(&mut guard, &link).await {
+        let began = clock::now();
+        match read_head(&mut client, &caller).await {
             Next::Request(facts) => {
-                let running = run(guard, &link, worker, &drain, &mut alarm, &facts);
-                let Some(back) = running.await else { return };
-                guard = back;
+                if !run(&mut client, &caller, worker, &drain, &mut alarm, &facts, began).await {
+                    return;
+                }
             }
             Next::Http2 if first => {
-                return Box::pin(http2::serve(guard, &link, worker, drain)).await;
+                let Some((stream, came)) = client.into_parts() else { return };
+                return Box::pin(http2::serve(stream, came, &caller, worker, drain)).await;
             }
             Next::Http2 => {
-                return refuse::at_the_wire(&mut guard, &link, worker, Reason::RequestLine).await;
+                return refuse(&mut client, &caller, worker, began, Reason::RequestLine).await;
             }
             Next::Refused(reason) => {
-                return refuse::at_the_wire(&mut guard, &link, worker, reason).await;
+                return refuse(&mut client, &caller, worker, began, reason).await;
             }
             Next::Closed => return,
         }
@@ -65,52 +69,47 @@ where
 
 /// Waits until a request begins. `false`: none came in time, or none is to come.
 async fn wait_for_request<S: Transport>(
-    guard: &mut Guard<S>,
-    link: &Link,
+    client: &mut Http1Client<S>,
+    caller: &Caller,
     drain: &mut Drain,
     alarm: &mut Alarm,
     first: bool,
 ) -> bool {
-    if guard.has_something() {
+    if client.has_something() {
         return true;
     }
-    guard.trim();
-    let view = link.listener().view();
+    client.trim();
+    let view = caller.listener().view();
     let patience =
         if first { view.config.requests.head_time } else { view.config.connections.keep_alive }
             .duration();
-    let Some(mut until) = Instant::now().checked_add(patience) else { return false };
     drop(view);
+    let mut until = clock::later(clock::now(), patience);
     loop {
         tokio::select! {
             biased;
-            readable = guard.readable() => return readable.is_ok(),
+            readable = client.readable() => return readable.is_ok(),
             () = alarm.until(until) => return false,
             phase = drain.changed() => match phase {
                 Phase::Serve => {}
-                Phase::Drain => until = until.min(grace_end()),
+                Phase::Drain => until = until.min(clock::later(clock::now(), DRAIN_GRACE)),
                 Phase::Cut => return false,
             },
         }
     }
 }
 
-fn grace_end() -> Instant {
-    let now = Instant::now();
-    now.checked_add(DRAIN_GRACE).unwrap_or(now)
-}
-
 /// Reads one request head, whole and within its limits.
-async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
-    link.begin();
-    let view = link.listener().view();
-    let until = Instant::now().checked_add(view.config.requests.head_time.duration());
+async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -> Next {
+    let view = caller.listener().view();
+    let head_time = view.config.requests.head_time.duration();
     let limits = view.head;
     let mut scanner = HeadScanner::new();
     let speaks_http2 = view.speaks_http2();
     drop(view);
+    let mut until = None;
     loop {
-        let waiting = guard.waiting();
+        let waiting = client.waiting();
         let preface_so_far = waiting.get(..waiting.len().min(PREFACE.len())).unwrap_or_default();
         if speaks_http2 && !waiting.is_empty() && PREFACE.starts_with(preface_so_far) {
             if preface_so_far.len() == PREFACE.len() {
@@ -123,10 +122,12 @@ async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
                 Inspected::Incomplete => {}
             }
         }
-        let began = !guard.waiting().is_empty();
+        // The first read finds something at once: only a head that comes in pieces needs a timer.
+        let began = !waiting.is_empty();
+        let until = *until.get_or_insert_with(|| Instant::now().checked_add(head_time));
         let read = match until {
-            Some(until) => timeout_at(until, guard.read_more()).await,
-            None => Ok(guard.read_more().await),
+            Some(until) => timeout_at(until, client.read_more()).await,
+            None => Ok(client.read_more().await),
         };
         match read {
             Ok(Ok(count)) if count > 0 => {}
@@ -136,44 +137,45 @@ async fn read_head<S: Transport>(guard: &mut Guard<S>, link: &Link) -> Next {
     }
 }
 
-/// Lets Pingora run one request whose head has been read. Gives the stream back when it can be
-/// used for another one.
+/// Serves one request whose head has been read. `false`: it was the last one.
 async fn run<S>(
-    mut guard: Box<Guard<S>>,
-    link: &Arc<Link>,
-    worker: &Worker,
+    client: &mut Http1Client<S>,
+    caller: &Caller,
+    worker: &Arc<Worker>,
     drain: &Drain,
     alarm: &mut Alarm,
     facts: &HeadFacts,
-) -> Option<Box<Guard<S>>>
+    began: Moment,
+) -> bool
 where
     S: Transport + 'static,
 {
-    let head = guard.take_head(facts.length, body_watch(facts.framing));
-    let remains = guard.remains();
-    let mut session = ServerSession::new_http1(guard);
-    session.set_pipelined_prefix(head);
-    let request = worker.proxy.process_new_http(session, drain.shutdown());
-    let Some(reused) = link.run(alarm, request).await? else {
-        return after_failure(&remains, link);
+    let Some(request) = client.take_request(facts) else {
+        refuse(client, caller, worker, began, Reason::Internal).await;
+        return false;
     };
-    let (stream, _) = reused.consume();
-    let mut guard = stream.into_any().downcast::<Guard<S>>().ok()?;
-    guard.next_request().then_some(guard)
-}
-
-/// A guard for the stream that Pingora dropped, if it may be used again.
-fn after_failure<S: Transport>(remains: &Remains<S>, link: &Arc<Link>) -> Option<Box<Guard<S>>> {
-    let (stream, waiting) = remains.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-    let mut guard = Box::new(Guard::new(stream, Arc::clone(link), carry(link)));
-    guard.put_back(waiting);
-    Some(guard)
-}
-
-/// The content's own limit depends on the route and is kept where the body is forwarded.
-fn body_watch(framing: Framing) -> Option<BodyWatch> {
-    match framing {
-        Framing::None | Framing::Length(0) => None,
-        Framing::Length(_) | Framing::Chunked => Some(BodyWatch::new(framing, u64::MAX)),
+    if drain.is_on() {
+        crate::edge::Client::close_after(client);
     }
+    // In a box: it would take its room for as long as the connection idles.
+    Box::pin(worker.edge.serve(client, &request, caller.arrival(began), alarm)).await;
+    let goes_on = client.is_reusable();
+    if goes_on {
+        client.next_request();
+    } else {
+        client.close();
+    }
+    goes_on
+}
+
+/// Answers with the refusal that is due for `reason` and records it.
+async fn refuse<S: Transport>(
+    client: &mut Http1Client<S>,
+    caller: &Caller,
+    worker: &Arc<Worker>,
+    began: Moment,
+    reason: Reason,
+) {
+    let bytes = refuse::at_the_wire(&worker.edge, caller.arrival(began), reason);
+    client.send_last(&bytes).await;
 }

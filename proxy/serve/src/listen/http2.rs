@@ -1,33 +1,32 @@
 //! One HTTP/2 connection: its streams side by side.
-//!
-//! Pingora's own loop has no limit on the time to the preface and the first request, and forgets
-//! how many malformed streams a connection has sent; so the loop is ours, and each stream is given
-//! to Pingora as a session of its own.
+
+mod client;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use marchproxy_decide::verdict::Reason;
-use pingora_core::apps::HttpServerApp;
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2::server::{H2Accept, H2Options, HttpSession, handshake};
-use pingora_core::protocols::{Digest, IO};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::{Builder, SendResponse};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::caller::Caller;
 use super::drain::{Drain, Phase};
 use super::gather::Gather;
-use super::link::{Alarm, Link, carry};
-use super::refuse;
 use super::worker::Worker;
+use crate::clock::{self, Alarm};
+use crate::edge::Arrival;
+use crate::http2::SEND_BUFFER;
+use client::Http2Client;
 
-/// Malformed streams of one connection before it is closed.
-const MALFORMED_STREAMS: u32 = 32;
+/// Streams of one connection that broke the rules, before it is closed.
+const MALFORMED_STREAMS: usize = 32;
 /// How long a client that has been told to leave may take.
 const LEAVING: Duration = Duration::from_secs(1);
-/// What may wait for a slow client on one stream, beyond the client's window.
-const SEND_BUFFER: usize = 64 << 10;
 /// What a client may send on one stream before we have passed it on.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// The same for all streams of a connection.
@@ -70,35 +69,32 @@ impl Running {
     }
 }
 
-/// Serves one connection until either side ends it. `origin` names the connection.
-pub async fn serve<S: IO + 'static>(
-    stream: Box<S>,
-    origin: &Link,
-    worker: &Worker,
+/// Serves one connection, of which `came` has been read already, until either side ends it.
+pub async fn serve<S>(
+    stream: S,
+    came: Bytes,
+    caller: &Caller,
+    worker: &Arc<Worker>,
     mut drain: Drain,
-) {
-    let view = origin.listener().view();
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let view = caller.listener().view();
     let preface_time = view.config.requests.head_time.duration();
     let keep_alive = view.config.connections.keep_alive.duration();
-    let options =
-        options(view.config.connections.http2_streams, view.config.requests.head_size.bytes());
+    let builder =
+        builder(view.config.connections.http2_streams, view.config.requests.head_size.bytes());
     drop(view);
 
-    let digest = digest(&*stream);
-    let stream = Box::new(Gather::new(stream));
-    let Ok(Ok(mut h2)) = timeout(preface_time, handshake(stream, Some(options))).await else {
-        return;
-    };
+    let stream = Gather::new(stream, came);
+    let Ok(Ok(mut h2)) = timeout(preface_time, builder.handshake(stream)).await else { return };
     let running = Arc::new(Running::default());
-    let mut malformed = 0_u32;
     let mut patience = preface_time;
     let mut leaving = false;
     loop {
-        let link = Arc::new(Link::new(Arc::clone(&origin.place), Arc::clone(&origin.connection)));
-        let digest = Digest { proxy_digest: Some(carry(&link)), ..digest.clone() };
         let accepted = tokio::select! {
             biased;
-            accepted = HttpSession::from_h2_conn(&mut h2, Arc::new(digest)) => accepted,
+            accepted = h2.accept() => accepted,
             phase = drain.changed() => {
                 if phase == Phase::Cut {
                     return;
@@ -116,64 +112,42 @@ pub async fn serve<S: IO + 'static>(
                 continue;
             }
         };
-        match accepted {
-            Ok(Some(H2Accept::Session(session))) => {
-                patience = if leaving { LEAVING } else { keep_alive };
-                link.begin();
-                serve_stream(session, link, worker, drain.clone(), running.start());
-            }
-            Ok(Some(H2Accept::Rejected)) => {
-                link.begin();
-                refuse::recorded(&link, worker, Reason::ClientProtocol);
-                malformed = malformed.saturating_add(1);
-                if malformed >= MALFORMED_STREAMS {
-                    return;
-                }
-            }
-            Ok(None) | Err(_) => return,
-        }
+        let Some(Ok((request, respond))) = accepted else { return };
+        patience = if leaving { LEAVING } else { keep_alive };
+        let arrival = caller.arrival(clock::now());
+        let (worker, drain, guard) = (Arc::clone(worker), drain.clone(), running.start());
+        tokio::spawn(serve_stream(request, respond, arrival, worker, drain, guard));
     }
 }
 
-/// What all streams of a connection have in common.
-fn digest(stream: &impl IO) -> Digest {
-    Digest {
-        ssl_digest: stream.get_ssl_digest(),
-        timing_digest: Vec::new(),
-        proxy_digest: None,
-        socket_digest: stream.get_socket_digest(),
-    }
-}
-
-fn serve_stream(
-    session: HttpSession,
-    link: Arc<Link>,
-    worker: &Worker,
+async fn serve_stream(
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    arrival: Arrival,
+    worker: Arc<Worker>,
     mut drain: Drain,
     running: RunningGuard,
 ) {
-    let proxy = Arc::clone(&worker.proxy);
-    tokio::spawn(async move {
-        let _running = running;
-        let shutdown = drain.shutdown().clone();
-        let session = ServerSession::new_http2(session);
-        let mut alarm = Alarm::default();
-        tokio::select! {
-            biased;
-            _ = link.run(&mut alarm, proxy.process_new_http(session, &shutdown)) => {}
-            () = drain.cut() => {}
-        }
-    });
+    let _running = running;
+    let (mut client, request) = Http2Client::new(request, respond);
+    let mut alarm = Alarm::default();
+    tokio::select! {
+        biased;
+        () = worker.edge.serve(&mut client, &request, arrival, &mut alarm) => {}
+        () = drain.cut() => return,
+    }
+    client.linger().await;
 }
 
-fn options(streams: u32, head_size: u64) -> H2Options {
-    let mut options = H2Options::default();
-    options
+fn builder(streams: u32, head_size: u64) -> Builder {
+    let mut builder = Builder::new();
+    builder
         .max_concurrent_streams(streams)
         // Our own limit is kept where a refusal can be sent and recorded; this one is for floods.
         .max_header_list_size(u32::try_from(head_size.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(MALFORMED_STREAMS))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
-    options
+    builder
 }

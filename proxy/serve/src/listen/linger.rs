@@ -1,22 +1,21 @@
 //! Closing a connection on which the client is still sending.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::guard::Transport;
-use super::link::Link;
+use super::caller::Caller;
+use super::transport::Transport;
 
 /// How long the client may go on sending.
-const TIME: Duration = Duration::from_secs(2);
+pub const TIME: Duration = Duration::from_secs(2);
 /// How much of it is read and thrown away.
-const BYTES: usize = 4 << 20;
+pub const BYTES: usize = 4 << 20;
 
 /// Sends `last`, closes our direction, and reads on for a while, so that the client sees the
-/// answer before the connection is reset (RFC 9112, section 9.6). Bounded in time and bytes; `link`
-/// lets it count as a connection until then.
-pub fn close(mut stream: impl Transport + Send + 'static, last: Vec<u8>, link: Arc<Link>) {
+/// answer before the connection is reset (RFC 9112, section 9.6). Bounded in time and bytes; with
+/// `caller` it counts as a connection until then.
+pub fn close(mut stream: impl Transport + Send + 'static, last: Vec<u8>, caller: Caller) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     runtime.spawn(async move {
         let farewell = async {
@@ -33,6 +32,6 @@ pub fn close(mut stream: impl Transport + Send + 'static, last: Vec<u8>, link: A
             std::io::Result::Ok(())
         };
         let _ = tokio::time::timeout(TIME, farewell).await;
-        drop(link);
+        drop(caller);
     });
 }

@@ -57,6 +57,12 @@ impl Socket {
         self.tcp.poll_read_ready(context)
     }
 
+    /// Has the connection end with a reset.
+    pub fn reset_on_close(&self) {
+        // A connection that is gone needs no reset.
+        let _ = self.tcp.set_zero_linger();
+    }
+
     /// Gives back what is not needed while the connection is idle.
     pub fn trim(&mut self) {
         if let Some(ahead) = &mut self.ahead

@@ -103,11 +103,6 @@ impl Listener {
         self.view.load()
     }
 
-    /// The same, to be kept for the length of a request.
-    pub fn view_to_keep(&self) -> Arc<View> {
-        self.view.load_full()
-    }
-
     /// How its connections learn of its end.
     pub fn drain(&self) -> Drain {
         self.drain.subscribe()

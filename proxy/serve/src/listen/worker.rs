@@ -3,33 +3,20 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use pingora_core::server::configuration::ServerConf;
 use tokio::sync::mpsc;
 
 use super::accept;
 use super::memory;
 use super::table::Listener;
-use crate::edge::{self, Edge, Proxy};
+use crate::edge::Edge;
 use crate::observe::Observer;
-
-/// Idle upstream connections a worker keeps. A pool smaller than the concurrency costs a
-/// handshake for each request.
-const UPSTREAM_POOL: usize = 4096;
-/// How long a worker may take until it can serve.
-const START_TIME: Duration = Duration::from_secs(10);
-/// Times that a request is tried again when a kept connection turns out to be dead.
-const STALE_RETRIES: usize = 3;
+use crate::upstream::Pool;
 
 /// What the tasks of one worker share.
 pub struct Worker {
-    /// Pingora, with the upstream connections of this worker.
-    pub proxy: Arc<Proxy>,
-    /// Where everything that happens is counted and written.
-    pub observer: Arc<Observer>,
-    /// Its position among the workers.
-    pub index: usize,
+    /// How it serves requests.
+    pub edge: Edge,
     /// Connections that have closed.
     pub closed: AtomicU64,
 }
@@ -48,27 +35,19 @@ pub struct Order {
 }
 
 impl WorkerHandle {
-    /// Starts a worker and waits until it can serve. Its thread ends some time after the handle is
+    /// Starts a worker. Its thread ends some time after the handle is
     /// dropped.
     pub fn start(index: usize, observer: Arc<Observer>) -> io::Result<Self> {
         let (orders, received) = mpsc::unbounded_channel();
-        let (tell, told) = std::sync::mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = async move {
-            match start(index, observer).await {
-                Ok(worker) => {
-                    let _ = tell.send(Ok(()));
-                    run(worker, received).await;
-                }
-                Err(error) => {
-                    let _ = tell.send(Err(error));
-                }
-            }
+            let edge = Edge { observer, worker: index, pool: Pool::new() };
+            let worker = Arc::new(Worker { edge, closed: AtomicU64::new(0) });
+            run(worker, received).await;
         };
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || runtime.block_on(body))?;
-        told.recv_timeout(START_TIME).map_err(io::Error::other)??;
         Ok(Self { orders })
     }
 
@@ -78,20 +57,10 @@ impl WorkerHandle {
     }
 }
 
-async fn start(index: usize, observer: Arc<Observer>) -> io::Result<Arc<Worker>> {
-    let conf = Arc::new(ServerConf {
-        threads: 1,
-        work_stealing: false,
-        upstream_keepalive_pool_size: UPSTREAM_POOL,
-        max_retries: STALE_RETRIES,
-        ..ServerConf::default()
-    });
-    let proxy = edge::start(&conf, Edge::new(Arc::clone(&observer), index)).await?;
-    Ok(Arc::new(Worker { proxy, observer, index, closed: AtomicU64::new(0) }))
-}
-
 async fn run(worker: Arc<Worker>, mut orders: mpsc::UnboundedReceiver<Order>) {
     tokio::spawn(memory::give_back(Arc::clone(&worker)));
+    let sweeper = Arc::clone(&worker);
+    tokio::spawn(async move { sweeper.edge.pool.sweep().await });
     while let Some(Order { listener, socket }) = orders.recv().await {
         tokio::spawn(accept::run(socket, listener, Arc::clone(&worker)));
     }

@@ -5,7 +5,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName};
 
-use crate::fields::FieldsMut;
 use crate::wire::chars;
 
 /// `Keep-Alive`
@@ -21,7 +20,7 @@ static OTHERS: [HeaderName; 6] =
     [KEEP_ALIVE, PROXY_CONNECTION, TE, UPGRADE, PROXY_AUTHORIZATION, HTTP2_SETTINGS];
 
 /// Removes from `to` what belongs to the connection that `received` came on.
-pub(crate) fn strip(received: &HeaderMap, to: &mut impl FieldsMut) {
+pub(crate) fn strip(received: &HeaderMap, to: &mut HeaderMap) {
     for option in options(received) {
         remove_nominated(option, to);
     }
@@ -33,17 +32,17 @@ pub(crate) fn strip(received: &HeaderMap, to: &mut impl FieldsMut) {
 }
 
 /// Removes from `to` what belongs to the connection that it itself came on.
-pub(crate) fn strip_own(to: &mut impl FieldsMut) {
+pub(crate) fn strip_own(to: &mut HeaderMap) {
     let mut found = [false; 6];
     let mut has_connection = false;
-    for name in to.fields().keys() {
+    for name in to.keys() {
         has_connection |= *name == CONNECTION;
         for (found, other) in found.iter_mut().zip(&OTHERS) {
             *found |= name == other;
         }
     }
     if has_connection {
-        let nominated: Vec<Vec<u8>> = options(to.fields()).map(<[u8]>::to_vec).collect();
+        let nominated: Vec<Vec<u8>> = options(to).map(<[u8]>::to_vec).collect();
         for option in nominated {
             remove_nominated(&option, to);
         }
@@ -56,7 +55,7 @@ pub(crate) fn strip_own(to: &mut impl FieldsMut) {
 
 /// Removes what `Connection` nominates, but never a field that routing or framing hang on: a client
 /// could make them vanish on their way up.
-fn remove_nominated(option: &[u8], to: &mut impl FieldsMut) {
+fn remove_nominated(option: &[u8], to: &mut HeaderMap) {
     let is_common = option.eq_ignore_ascii_case(b"close")
         || option.eq_ignore_ascii_case(b"keep-alive")
         || option.eq_ignore_ascii_case(b"upgrade");

@@ -8,17 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::exchange::{Exchange, Scheme};
-use crate::fields::FieldsMut;
 
-pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut impl FieldsMut) {
+pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut HeaderMap) {
     let own = &exchange.connection.client_value;
     let chain = if exchange.peer_trusted {
         appended(received, &X_FORWARDED_FOR, own.as_bytes())
     } else {
         None
     };
-    to.set(X_FORWARDED_FOR, chain.unwrap_or_else(|| own.clone()));
-    to.set(
+    to.insert(X_FORWARDED_FOR, chain.unwrap_or_else(|| own.clone()));
+    to.insert(
         X_FORWARDED_PROTO,
         match exchange.scheme {
             Scheme::Http => HeaderValue::from_static("http"),
@@ -26,7 +25,7 @@ pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut impl Field
         },
     );
     if let Some(host) = host_value(received, exchange) {
-        to.set(X_FORWARDED_HOST, host);
+        to.insert(X_FORWARDED_HOST, host);
     }
     if received.contains_key(FORWARDED) {
         set_forwarded(received, exchange, to);
@@ -42,7 +41,7 @@ fn host_value(received: &HeaderMap, exchange: &Exchange) -> Option<HeaderValue> 
     }
 }
 
-fn set_forwarded(received: &HeaderMap, exchange: &Exchange, to: &mut impl FieldsMut) {
+fn set_forwarded(received: &HeaderMap, exchange: &Exchange, to: &mut HeaderMap) {
     let mut element = String::with_capacity(96);
     let scheme = exchange.scheme.as_str();
     let written = match exchange.connection.client_ip {
@@ -58,8 +57,12 @@ fn set_forwarded(received: &HeaderMap, exchange: &Exchange, to: &mut impl Fields
     };
     let value = chain.or_else(|| HeaderValue::from_str(&element).ok());
     match (written, value) {
-        (Ok(()), Some(value)) => to.set(FORWARDED, value),
-        _ => to.remove(&FORWARDED),
+        (Ok(()), Some(value)) => {
+            to.insert(FORWARDED, value);
+        }
+        _ => {
+            to.remove(&FORWARDED);
+        }
     }
 }
 

@@ -6,12 +6,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::exchange::Exchange;
-use crate::fields::FieldsMut;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-pub(super) fn set(received: &HeaderMap, exchange: &mut Exchange, to: &mut impl FieldsMut) {
+pub(super) fn set(received: &HeaderMap, exchange: &mut Exchange, to: &mut HeaderMap) {
     let mut values = received.get_all(&TRACEPARENT).iter();
     let given = match (values.next(), values.next()) {
         (Some(value), None) => trace_id(value.as_bytes()),
@@ -29,7 +28,7 @@ pub(super) fn set(received: &HeaderMap, exchange: &mut Exchange, to: &mut impl F
     write_hex(parent | 1, text.get_mut(36..52).unwrap_or_default());
     exchange.trace_id = trace_id(&text);
     if let Ok(value) = HeaderValue::from_bytes(&text) {
-        to.set(TRACEPARENT, value);
+        to.insert(TRACEPARENT, value);
         if received.contains_key(&TRACESTATE) {
             to.remove(&TRACESTATE);
         }

@@ -2,8 +2,40 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Whether the final head is complete.
 fn look(text: &str) -> Result<bool, Reason> {
-    AnswerWatch::new().advance(text.as_bytes())
+    let mut rest = text.as_bytes();
+    while let Some(facts) = AnswerScanner::new().inspect(rest)? {
+        if facts.status == 101 || facts.status >= 200 {
+            return Ok(true);
+        }
+        rest = &rest[facts.length..];
+    }
+    Ok(false)
+}
+
+#[test]
+fn a_head_is_taken_apart() {
+    let head = "HTTP/1.1 404 Not here\r\nContent-Length: 5\r\nConnection: x, close\r\n\r\n";
+    let facts = AnswerScanner::new().inspect(head.as_bytes()).unwrap().unwrap();
+    assert_eq!(head.get(facts.phrase.clone()), Some("Not here"));
+    assert!(head.get(facts.fields_start..).unwrap().starts_with("Content-Length"));
+    assert_eq!((facts.length, facts.status, facts.fields), (head.len(), 404, 2));
+    assert_eq!((facts.framing, facts.keep_alive), (AnswerFraming::Length(5), false));
+}
+
+#[test]
+fn a_connection_is_kept_as_its_version_and_its_options_say() {
+    for (head, kept) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", true),
+        ("HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\n\r\n", false),
+    ] {
+        let facts = AnswerScanner::new().inspect(head.as_bytes()).unwrap().unwrap();
+        assert_eq!(facts.keep_alive, kept, "{head:?}");
+    }
 }
 
 #[test]
@@ -58,6 +90,9 @@ fn what_a_parser_would_mend_is_refused() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
     ] {
         assert_eq!(look(head), Err(Reason::UpstreamMalformed), "{head:?}");
     }
@@ -100,19 +135,20 @@ fn any_head() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn byte_by_byte_gives_the_same_answer_as_all_at_once(head in any_head()) {
-        let mut watch = AnswerWatch::new();
-        let mut last = Ok(false);
-        for byte in head.as_bytes() {
-            last = watch.advance(std::slice::from_ref(byte));
-            if last != Ok(false) {
+        let whole = AnswerScanner::new().inspect(head.as_bytes());
+        let mut scanner = AnswerScanner::new();
+        let mut last = Ok(None);
+        for end in 1..=head.len() {
+            last = scanner.inspect(&head.as_bytes()[..end]);
+            if last != Ok(None) {
                 break;
             }
         }
-        prop_assert_eq!(last, look(&head));
+        prop_assert_eq!(last, whole);
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = AnswerWatch::new().advance(&bytes);
+        let _ = AnswerScanner::new().inspect(&bytes);
     }
 }

@@ -2,7 +2,7 @@
 
 use ExtensionAt::{Name, NameStart, Quoted, QuotedEnd, QuotedPair, Value, ValueStart};
 
-use super::Progress;
+use super::Step;
 use super::trailer::Trailer;
 use crate::verdict::Reason;
 use crate::wire::chars;
@@ -76,19 +76,24 @@ impl Chunked {
         self.content.saturating_add(self.left)
     }
 
-    pub(super) fn advance(&mut self, bytes: &[u8], limit: u64) -> Result<Progress, Reason> {
-        let mut taken = 0;
-        while let Some(c) = bytes.get(taken) {
+    /// The lines of the trailer section.
+    pub(super) fn take_trailers(&mut self) -> Vec<u8> {
+        self.trailer.take_lines()
+    }
+
+    pub(super) fn step(&mut self, bytes: &[u8], limit: u64) -> Result<Step, Reason> {
+        let mut framing = 0;
+        while let Some(c) = bytes.get(framing) {
             if matches!(self.at, At::Content) {
-                taken += self.skip_content(bytes.len() - taken);
-                continue;
+                let content = self.skip_content(bytes.len() - framing);
+                return Ok(Step { framing, content, done: false });
             }
-            taken += 1;
+            framing += 1;
             if self.take(*c, limit)? {
-                return Ok(Progress { taken, done: true });
+                return Ok(Step { framing, content: 0, done: true });
             }
         }
-        Ok(Progress { taken, done: false })
+        Ok(Step { framing, content: 0, done: false })
     }
 
     fn skip_content(&mut self, available: usize) -> usize {

@@ -38,10 +38,16 @@ const FORBIDDEN: [&[u8]; 25] = [
     b"x-forwarded-proto",
 ];
 
+/// Whether a field of this name must not be a trailer.
+pub(crate) fn is_forbidden(name: &[u8]) -> bool {
+    FORBIDDEN.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
 /// Follows a trailer section. Lines are kept until they end: their names must be looked at whole.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trailer {
     line: Vec<u8>,
+    whole: Vec<u8>,
     after_return: bool,
     size: usize,
     lines: usize,
@@ -71,11 +77,16 @@ impl Trailer {
     fn end_line(&mut self) -> Result<(), Reason> {
         self.lines += 1;
         let (name, _) = split_field(&self.line).map_err(|_| Reason::Trailer)?;
-        let is_forbidden = FORBIDDEN.iter().any(|other| name.eq_ignore_ascii_case(other));
-        if is_forbidden || self.lines > MAX_LINES {
+        if is_forbidden(name) || self.lines > MAX_LINES {
             return Err(Reason::Trailer);
         }
-        self.line.clear();
+        self.whole.append(&mut self.line);
+        self.whole.extend_from_slice(b"\r\n");
         Ok(())
+    }
+
+    /// The lines that have passed; each ends with CR LF.
+    pub(super) fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.whole)
     }
 }

@@ -1,4 +1,4 @@
-//! The streams that a guard can stand on.
+//! The streams that clients come by.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use pingora_core::protocols::tls::SslStream;
 
 use crate::listen::socket::Socket;
 
-/// A stream that a guard can stand on: plain text or TLS.
+/// A stream that a client comes by: plain text or TLS.
 pub trait Transport: IO + Sized + 'static {
     /// Whether a read would find something without asking the kernel.
     fn has_buffered(&self) -> bool;
@@ -16,6 +16,8 @@ pub trait Transport: IO + Sized + 'static {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Gives back what is not needed while idle.
     fn trim(&mut self);
+    /// Has the connection end with a reset, which nobody takes for the end of a message.
+    fn reset_on_close(&self);
 }
 
 impl Transport for Socket {
@@ -30,6 +32,10 @@ impl Transport for Socket {
     fn trim(&mut self) {
         Self::trim(self);
     }
+
+    fn reset_on_close(&self) {
+        Self::reset_on_close(self);
+    }
 }
 
 impl Transport for SslStream<Socket> {
@@ -43,5 +49,9 @@ impl Transport for SslStream<Socket> {
 
     fn trim(&mut self) {
         self.get_mut().trim();
+    }
+
+    fn reset_on_close(&self) {
+        self.get_ref().reset_on_close();
     }
 }

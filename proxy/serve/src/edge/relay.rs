@@ -1,0 +1,230 @@
+//! Both bodies of one exchange, each on its way as soon as it comes.
+
+use std::task::{Context, Poll, ready};
+
+use http::StatusCode;
+use marchproxy_decide::request::{forward, respond};
+use marchproxy_decide::verdict::{Reason, Verdict};
+
+use super::times::Times;
+use super::{AnswerHead, Client, Flow, Piece};
+use crate::clock::{self, Alarm};
+use crate::upstream::{Failure, Session};
+
+/// How far the request's body is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Up {
+    /// There is more of it.
+    Body,
+    /// All of it has been taken from the client.
+    Flushing,
+    /// The endpoint has all of it, or wants no more.
+    Over,
+}
+
+/// How far the answer is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Down {
+    Head,
+    Body,
+    /// All of it has been taken from the endpoint.
+    Flushing,
+}
+
+/// One exchange between a client and an endpoint.
+pub(super) struct Relay<'a, C> {
+    client: &'a mut C,
+    session: &'a mut Session,
+    flow: &'a mut Flow,
+    times: &'a mut Times,
+    up: Up,
+    down: Down,
+    is_tunnel: bool,
+    /// Why the endpoint takes no more of the request. It may have answered all the same.
+    unsent: Option<Failure>,
+}
+
+impl<'a, C: Client> Relay<'a, C> {
+    /// The session has been told the head of the request.
+    pub fn new(
+        client: &'a mut C,
+        session: &'a mut Session,
+        flow: &'a mut Flow,
+        times: &'a mut Times,
+    ) -> Self {
+        let (up, down) = (Up::Body, Down::Head);
+        Self { client, session, flow, times, up, down, is_tunnel: false, unsent: None }
+    }
+
+    /// Ready when the client has got its answer, or cannot get it.
+    pub fn poll(
+        &mut self,
+        alarm: &mut Alarm,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        self.poll_up(context)?;
+        if self.poll_down(context)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let (end, reason) = self.times.next();
+        ready!(alarm.poll(end, context));
+        Poll::Ready(Err(reason.into()))
+    }
+
+    fn poll_up(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        loop {
+            match self.up {
+                Up::Body => match self.session.poll_room(context) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Err(failure)) => self.stop_sending(failure),
+                    Poll::Ready(Ok(())) => match self.client.poll_body(context)? {
+                        Poll::Ready(piece) => self.pass_up(piece)?,
+                        Poll::Pending => {
+                            self.times.client_gives(true);
+                            match self.session.poll_flush(context) {
+                                Poll::Ready(Err(failure)) => self.stop_sending(failure),
+                                _ => return Ok(()),
+                            }
+                        }
+                    },
+                },
+                Up::Flushing => match self.session.poll_flush(context) {
+                    Poll::Pending => return self.check_client(context),
+                    Poll::Ready(Ok(())) => self.up = Up::Over,
+                    Poll::Ready(Err(failure)) => self.stop_sending(failure),
+                },
+                Up::Over => return self.check_client(context),
+            }
+        }
+    }
+
+    fn check_client(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        // A client that is not done sending is watched by reading its body.
+        let is_gone = self.client.is_body_done() && self.client.poll_gone(context).is_ready();
+        if is_gone { Err(Reason::ClientGone.into()) } else { Ok(()) }
+    }
+
+    fn stop_sending(&mut self, failure: Failure) {
+        self.times.client_gives(false);
+        self.unsent = Some(failure);
+        self.up = Up::Over;
+    }
+
+    fn pass_up(&mut self, piece: Piece) -> Result<(), Failure> {
+        self.times.client_gives(false);
+        match &piece {
+            Piece::Data(bytes) => {
+                self.times.endpoint_moves();
+                // A tunnel carries what is no body, however long.
+                if !self.flow.body_passes(bytes.len()) && !self.is_tunnel {
+                    return Err(Reason::BodySize.into());
+                }
+            }
+            Piece::End(trailers) => {
+                if let Some(trailers) = trailers {
+                    forward::check_trailers(trailers)?;
+                }
+                self.up = Up::Flushing;
+                if self.is_tunnel {
+                    // Neither end goes on without the other.
+                    self.down = Down::Flushing;
+                    return Ok(());
+                }
+            }
+        }
+        self.session.send(piece)
+    }
+
+    fn poll_down(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Failure> {
+        loop {
+            match self.down {
+                Down::Head => match self.session.poll_head(context) {
+                    Poll::Pending => {
+                        // Interim answers may still be on their way.
+                        let _ = self.client.poll_flush(context)?;
+                        return Ok(Poll::Pending);
+                    }
+                    Poll::Ready(Err(failure)) => return Err(self.unsent.take().unwrap_or(failure)),
+                    Poll::Ready(Ok(head)) if head.is_interim() => self.interim(head)?,
+                    Poll::Ready(Ok(head)) => {
+                        self.answer(head)?;
+                        // A tunnel's way up is open now.
+                        if self.is_tunnel {
+                            self.poll_up(context)?;
+                        }
+                    }
+                },
+                Down::Body => {
+                    if self.client.poll_room(context)?.is_pending() {
+                        self.times.client_takes(true);
+                        return Ok(Poll::Pending);
+                    }
+                    match self.session.poll_body(context)? {
+                        Poll::Ready(piece) => self.pass_down(piece)?,
+                        Poll::Pending => {
+                            let is_blocked = self.client.poll_flush(context)?.is_pending();
+                            self.times.client_takes(is_blocked);
+                            return Ok(Poll::Pending);
+                        }
+                    }
+                }
+                Down::Flushing => {
+                    let flushed = self.client.poll_flush(context)?;
+                    self.times.client_takes(flushed.is_pending());
+                    return Ok(flushed);
+                }
+            }
+        }
+    }
+
+    fn pass_down(&mut self, piece: Piece) -> Result<(), Failure> {
+        self.times.client_takes(false);
+        match &piece {
+            Piece::Data(bytes) => {
+                self.times.endpoint_moves();
+                self.flow.answer_passes(bytes.len());
+            }
+            Piece::End(trailers) => {
+                if let Some(trailers) = trailers {
+                    respond::check_trailers(trailers)?;
+                }
+                self.down = Down::Flushing;
+            }
+        }
+        Ok(self.client.send(piece)?)
+    }
+
+    fn check(&mut self, head: &AnswerHead) -> Result<(), Failure> {
+        self.times.endpoint_moves();
+        self.flow.exchange.marks.first_byte = Some(clock::now());
+        match respond::check(&self.flow.exchange, head.status, head.version, &head.headers) {
+            Verdict::Refuse(reason) => Err(reason.into()),
+            Verdict::Pass | Verdict::Answer(_) => Ok(()),
+        }
+    }
+
+    fn interim(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
+        self.check(&head)?;
+        respond::prepare_interim(&mut head.headers);
+        Ok(self.client.send_interim(head.status, head.headers)?)
+    }
+
+    fn answer(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
+        self.check(&head)?;
+        let exchange = &mut self.flow.exchange;
+        exchange.status = head.status.as_u16();
+        let snapshot = &self.flow.arrival.generation.snapshot;
+        respond::prepare(snapshot, exchange, head.version, &mut head.headers);
+        self.is_tunnel = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.times.has_head(self.is_tunnel);
+        if self.is_tunnel {
+            self.session.open_tunnel();
+            self.up = Up::Body;
+        } else if !self.client.is_body_done() {
+            self.client.close_after();
+        }
+        let is_empty = self.session.is_answer_over() && !self.is_tunnel;
+        self.down = Down::Body;
+        Ok(self.client.begin_answer(head, is_empty)?)
+    }
+}

@@ -1,0 +1,226 @@
+//! Exchanges with an endpoint that speaks HTTP/2: streams of shared connections.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::{Request, Uri, Version};
+use marchproxy_decide::verdict::Reason;
+use pingora_core::protocols::Stream;
+
+use super::session::Failure;
+use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
+use crate::http2::{self, Sending};
+
+/// Requests at one time on one connection, unless the endpoint wants fewer.
+const STREAMS: usize = 100;
+/// What an endpoint may send on one stream before the client has taken it.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes in the head of an answer, as HTTP/2 counts them.
+const MAX_HEAD: u32 = 128 << 10;
+
+/// A connection that exchanges share.
+#[derive(Clone)]
+pub struct Shared {
+    send: SendRequest<Bytes>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: AtomicUsize,
+    is_closed: AtomicBool,
+}
+
+impl Shared {
+    /// Begins to speak HTTP/2 on a new connection.
+    ///
+    /// # Errors
+    /// The endpoint does not.
+    pub async fn begin(stream: Stream) -> Result<Self, Reason> {
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEAD)
+            .max_send_buffer_size(http2::SEND_BUFFER);
+        let shook = builder.handshake(stream).await;
+        let (send, connection) = shook.map_err(|_| Reason::UpstreamReset)?;
+        let state = Arc::new(State::default());
+        let told = Arc::clone(&state);
+        // Ends with the connection: when the endpoint closes it, or when nobody holds it any more.
+        tokio::spawn(async move {
+            let _ = connection.await;
+            told.is_closed.store(true, Ordering::Relaxed);
+        });
+        Ok(Self { send, state })
+    }
+
+    /// Whether another exchange may begin on it.
+    pub fn has_room(&self) -> bool {
+        let most = STREAMS.min(self.send.current_max_send_streams());
+        !self.is_closed() && self.state.running.load(Ordering::Relaxed) < most
+    }
+
+    /// Whether it is of no use any more.
+    pub fn is_closed(&self) -> bool {
+        self.state.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the same connection.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Whether nothing runs on it.
+    pub fn is_idle(&self) -> bool {
+        self.state.running.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// One exchange: a stream.
+pub struct Http2 {
+    shared: Shared,
+    response: Option<ResponseFuture>,
+    sending: Option<Sending>,
+    receiving: Option<RecvStream>,
+    has_answered: bool,
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.shared.state.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Http2 {
+    /// An exchange on `shared`.
+    pub fn new(shared: Shared) -> Self {
+        shared.state.running.fetch_add(1, Ordering::Relaxed);
+        Self { shared, response: None, sending: None, receiving: None, has_answered: false }
+    }
+
+    pub(super) fn start(&mut self, outbound: &Outbound) -> Result<(), Failure> {
+        let host = outbound.headers.get(HOST).map(http::HeaderValue::as_bytes).unwrap_or_default();
+        let uri = Uri::builder()
+            .scheme(outbound.scheme)
+            .authority(host)
+            .path_and_query(outbound.target.as_str())
+            .build()
+            .map_err(|_| Reason::Internal)?;
+        let mut request = Request::new(());
+        *request.method_mut() = outbound.method.clone();
+        *request.uri_mut() = uri;
+        *request.version_mut() = Version::HTTP_2;
+        let mut headers = outbound.headers.clone();
+        for name in [HOST, CONNECTION, UPGRADE] {
+            headers.remove(name);
+        }
+        *request.headers_mut() = headers;
+        let is_end = outbound.body == OutboundBody::None;
+        let sent = self.shared.send.send_request(request, is_end);
+        let (response, stream) = sent.map_err(|error| self.failure(&error))?;
+        self.response = Some(response);
+        self.sending = (!is_end).then(|| Sending::new(stream));
+        Ok(())
+    }
+
+    pub(super) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.poll_sending(context, Sending::poll_room)
+    }
+
+    pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.poll_sending(context, Sending::poll_flush)
+    }
+
+    fn poll_sending(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut Sending, &mut Context<'_>) -> Poll<Result<(), h2::Error>>,
+    ) -> Poll<Result<(), Failure>> {
+        let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
+        let sent = ready!(poll(sending, context));
+        Poll::Ready(sent.map_err(|error| self.failure(&error)))
+    }
+
+    pub(super) fn send(&mut self, piece: Piece) -> Result<(), Failure> {
+        match &mut self.sending {
+            Some(sending) => sending.add(piece).map_err(|error| self.failure(&error)),
+            None if matches!(piece, Piece::End(_)) => Ok(()),
+            None => Err(Reason::LengthMismatch.into()),
+        }
+    }
+
+    pub(super) fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<AnswerHead, Failure>> {
+        let Some(response) = &mut self.response else {
+            return Poll::Ready(Err(Reason::Internal.into()));
+        };
+        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(context) {
+            let (parts, ()) = interim.into_parts();
+            return Poll::Ready(Ok(head_of(parts)));
+        }
+        let answered = ready!(Pin::new(response).poll(context));
+        self.has_answered = true;
+        Poll::Ready(match answered {
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                self.receiving = Some(body);
+                Ok(head_of(parts))
+            }
+            Err(error) => {
+                self.has_answered = false;
+                Err(self.failure(&error))
+            }
+        })
+    }
+
+    pub(super) fn is_answer_over(&self) -> bool {
+        self.receiving.as_ref().is_some_and(RecvStream::is_end_stream)
+    }
+
+    pub(super) fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Failure>> {
+        let Some(receiving) = &mut self.receiving else {
+            return Poll::Ready(Err(Reason::Internal.into()));
+        };
+        let piece = ready!(http2::poll_piece(receiving, context));
+        Poll::Ready(piece.map_err(|error| self.failure(&error)))
+    }
+
+    /// The connection it ran on.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn failure(&self, error: &h2::Error) -> Failure {
+        // RFC 9113, sections 6.8 and 8.7: such a stream has not been processed.
+        let is_unseen = !self.has_answered
+            && (error.is_go_away()
+                || error.is_io()
+                || error.reason().is_none()
+                || error.reason() == Some(h2::Reason::REFUSED_STREAM));
+        // What our own side found wrong with what came.
+        let is_malformed = !error.is_remote()
+            && matches!(
+                error.reason(),
+                Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::COMPRESSION_ERROR)
+            );
+        let reason = if is_malformed { Reason::UpstreamMalformed } else { Reason::UpstreamReset };
+        Failure { reason, is_unseen }
+    }
+}
+
+fn head_of(parts: http::response::Parts) -> AnswerHead {
+    let http::response::Parts { status, headers, .. } = parts;
+    AnswerHead { status, version: Version::HTTP_2, phrase: None, headers }
+}

@@ -1,0 +1,195 @@
+//! A worker's connections to endpoints: made when there is none to be had, kept for the next request.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use marchproxy_decide::exchange::Moment;
+use marchproxy_decide::verdict::Reason;
+use pingora_core::connectors::TransportConnector;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::tls::ALPN;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::failure;
+use super::http1::Http1;
+use super::http2::{Http2, Shared};
+use super::session::Session;
+use super::{Endpoint, Handshake, Refused, Upstream};
+use crate::clock;
+
+/// Idle connections that are kept to one endpoint. A pool smaller than the concurrency costs a
+/// handshake for each request.
+const MOST_IDLE: usize = 1024;
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The connections of one worker.
+pub struct Pool {
+    connector: TransportConnector,
+    by_endpoint: Mutex<HashMap<u64, Shelf>>,
+}
+
+/// Those to one endpoint.
+struct Shelf {
+    /// They must not outlive it.
+    endpoint: Weak<Endpoint>,
+    /// The one used last is used first, so that what is too many falls idle.
+    idle: Vec<Idle>,
+    shared: Vec<SharedUntil>,
+}
+
+struct Idle {
+    stream: Stream,
+    until: Moment,
+}
+
+struct SharedUntil {
+    connection: Shared,
+    until: Moment,
+}
+
+impl Pool {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { connector: TransportConnector::new(None), by_endpoint: Mutex::default() }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, Shelf>> {
+        self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A kept connection, if there is one; `upgrades` wants one that can be upgraded.
+    pub fn take(&self, endpoint: &Endpoint, upgrades: bool) -> Option<Session> {
+        let mut all = self.all();
+        let kept = all.get_mut(&endpoint.number)?;
+        if !upgrades
+            && let Some(shared) = kept.shared.iter().find(|shared| shared.connection.has_room())
+        {
+            return Some(Session::Http2(Http2::new(shared.connection.clone())));
+        }
+        while let Some(mut idle) = kept.idle.pop() {
+            if is_open(&mut idle.stream) {
+                return Some(Session::Http1(Http1::new(idle.stream)));
+            }
+        }
+        None
+    }
+
+    /// Makes a connection; `upgrades` wants one that can be upgraded, which only HTTP/1.1 can (RFC
+    /// 9113, section 8.6): where there is a choice, it is not left to the endpoint.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connect(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Arc<Endpoint>,
+        upgrades: bool,
+    ) -> Result<Session, Reason> {
+        if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2) {
+            return Err(Reason::NoUpgrade);
+        }
+        let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
+            let mut peer = endpoint.peer.clone();
+            peer.options.alpn = ALPN::H1;
+            self.connector.new_stream(&peer).await
+        } else {
+            self.connector.new_stream(&endpoint.peer).await
+        };
+        let stream = made.map_err(|error| failure::reason(&error))?;
+        let tls = stream.get_ssl_digest();
+        let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
+        upstream.check(handshake).map_err(|refused| match refused {
+            Refused::Pin => Reason::UpstreamPin,
+            Refused::Outdated => Reason::UpstreamTls,
+        })?;
+        let speaks_http2 = match endpoint.peer.options.alpn {
+            // Known beforehand; over TLS, the endpoint must have agreed.
+            ALPN::H2 => {
+                if tls.is_some() && !matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+                    return Err(Reason::UpstreamTls);
+                }
+                true
+            }
+            _ => matches!(stream.selected_alpn_proto(), Some(ALPN::H2)),
+        };
+        if !speaks_http2 {
+            return Ok(Session::Http1(Http1::new(stream)));
+        }
+        let connection = Shared::begin(stream).await?;
+        let kept = SharedUntil { connection: connection.clone(), until: until(upstream) };
+        self.shelf(endpoint, |shelf| shelf.shared.push(kept));
+        Ok(Session::Http2(Http2::new(connection)))
+    }
+
+    /// Takes back what an exchange that went well ran on.
+    pub fn give_back(&self, upstream: &Upstream, endpoint: &Arc<Endpoint>, session: Session) {
+        let until = until(upstream);
+        match session {
+            Session::Http1(session) => {
+                let Some(stream) = session.into_idle() else { return };
+                self.shelf(endpoint, |shelf| {
+                    if shelf.idle.len() < MOST_IDLE {
+                        shelf.idle.push(Idle { stream, until });
+                    }
+                });
+            }
+            Session::Http2(session) => {
+                let used = session.shared();
+                self.shelf(endpoint, |shelf| {
+                    let kept = shelf.shared.iter_mut().find(|kept| kept.connection.is(used));
+                    if let Some(kept) = kept {
+                        kept.until = until;
+                    }
+                });
+            }
+        }
+    }
+
+    fn shelf(&self, endpoint: &Arc<Endpoint>, change: impl FnOnce(&mut Shelf)) {
+        let mut all = self.all();
+        change(all.entry(endpoint.number).or_insert_with(|| Shelf {
+            endpoint: Arc::downgrade(endpoint),
+            idle: Vec::new(),
+            shared: Vec::new(),
+        }));
+    }
+
+    /// Closes, for as long as it is polled, connections that have idled too long, that the endpoint
+    /// has closed, or whose endpoint is no more.
+    pub async fn sweep(&self) {
+        let mut looks = interval(SWEEP);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let now = clock::now();
+            self.all().retain(|_, shelf| {
+                if shelf.endpoint.strong_count() == 0 {
+                    return false;
+                }
+                shelf.idle.retain_mut(|idle| idle.until > now && is_open(&mut idle.stream));
+                shelf.shared.retain(|kept| {
+                    let is_over = kept.until <= now && kept.connection.is_idle();
+                    !is_over && !kept.connection.is_closed()
+                });
+                true
+            });
+        }
+    }
+}
+
+fn until(upstream: &Upstream) -> Moment {
+    clock::later(clock::now(), upstream.config.keep_alive.idle.duration())
+}
+
+/// Whether nothing has come on an idle connection: neither its end, nor what nobody asked for.
+fn is_open(stream: &mut Stream) -> bool {
+    let mut byte = [0; 1];
+    let mut buffer = ReadBuf::new(&mut byte);
+    let mut context = Context::from_waker(Waker::noop());
+    Pin::new(stream).poll_read(&mut context, &mut buffer).is_pending()
+}
