@@ -143,7 +143,7 @@ class Run(unittest.TestCase):
                     command = ["curl", "--silent", "http://127.0.0.1:8080/"]
                     answer = subprocess.run(command, capture_output=True, text=True, timeout=30)
                     self.assertIn("this is the own server", answer.stdout)
-                    self.assertIn(f"Host: 127.0.0.1:{port}", answer.stdout)
+                    self.assertIn(f"host: 127.0.0.1:{port}", answer.stdout)
             finally:
                 own.kill()
 
