@@ -85,7 +85,7 @@ fn due(reason: Reason) -> HeaderMap {
             headers.insert(ALLOW, SERVED_METHODS);
         }
         // RFC 9110, section 10.2.3: these pass by themselves.
-        Reason::Draining | Reason::Overloaded | Reason::NoEndpoint | Reason::Unresolved => {
+        Reason::NoEndpoint | Reason::Unresolved => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

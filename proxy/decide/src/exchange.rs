@@ -130,6 +130,11 @@ pub struct Exchange {
     path_end: usize,
 }
 
+/// What stands for a method that could not be read.
+fn unknown_method() -> Method {
+    Method::from_bytes(b"-").unwrap_or(Method::GET)
+}
+
 /// The status of a request whose client left before an answer began, as nginx has it.
 const GONE: u16 = 499;
 
@@ -156,7 +161,7 @@ impl Exchange {
             request_id: RequestId::ulid(unix_millis, [random[0], random[1]]),
             trace_id: None,
             version: Version::HTTP_11,
-            method: Method::GET,
+            method: unknown_method(),
             scheme,
             client,
             peer_trusted: false,

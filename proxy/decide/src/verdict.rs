@@ -97,7 +97,6 @@ reasons! {
     ChunkExtension = "sanity.chunk_extension", 400, Client, "A chunk extension is malformed or too long.";
     ChunkEnd = "sanity.chunk_end", 400, Client, "A chunk of the body does not end where its size says.";
     Trailer = "sanity.trailer", 400, Client, "The trailer section is malformed, too long, or holds a forbidden field.";
-    LengthMismatch = "sanity.length_mismatch", 400, Client, "The body is shorter or longer than declared.";
     Target = "sanity.target", 400, Client, "The request target is malformed.";
     PathEscape = "sanity.path_escape", 400, Client, "The path holds an invalid or forbidden percent escape.";
     PathAboveRoot = "sanity.path_above_root", 400, Client, "The path leads above its root.";
@@ -128,8 +127,6 @@ reasons! {
     ClientGone = "client.gone", 499, Client, "The client closed the connection before the answer was complete.";
     ClientSlow = "client.slow", 499, Client, "The client took too long to read the answer.";
     ClientProtocol = "client.protocol", 400, Client, "The client broke the rules of the protocol.";
-    Draining = "proxy.draining", 503, Proxy, "The proxy is shutting down.";
-    Overloaded = "proxy.overloaded", 503, Proxy, "The proxy is at its limit.";
     Internal = "proxy.internal", 500, Proxy, "The proxy failed.";
 }
 
@@ -186,7 +183,6 @@ impl Reason {
             | Self::ChunkExtension
             | Self::ChunkEnd
             | Self::Trailer
-            | Self::LengthMismatch
             | Self::Target
             | Self::PathEscape
             | Self::PathAboveRoot
@@ -203,8 +199,6 @@ impl Reason {
             | Self::ClientGone
             | Self::ClientSlow
             | Self::ClientProtocol
-            | Self::Draining
-            | Self::Overloaded
             | Self::Internal => true,
         }
     }

@@ -9,6 +9,7 @@ mod message;
 mod relay;
 mod times;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -16,11 +17,12 @@ use std::time::SystemTime;
 use http::header::DATE;
 use http::{HeaderValue, Version};
 use marchproxy_decide::answer::{Answer, refusal};
+use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::{Reason, Verdict};
 
-use crate::clock::Alarm;
+use crate::clock::{self, Alarm};
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Pool, Session, Upstream};
+use crate::upstream::{Pool, Session};
 pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
@@ -51,10 +53,11 @@ impl Edge {
         alarm: &mut Alarm,
     ) {
         let mut flow = Flow::begin(self, arrival);
-        let verdict = flow.check(request);
+        let now = clock::now();
+        let verdict = flow.check(request, now);
         let mut times = Times::new(&flow);
         let done = match verdict {
-            Verdict::Pass => self.forward(client, request, &mut flow, &mut times, alarm).await,
+            Verdict::Pass => self.forward(client, request, &mut flow, &mut times, alarm, now).await,
             Verdict::Answer(answer) => send(client, &mut flow, *answer, &times, alarm).await,
             Verdict::Refuse(reason) => Err(reason),
         };
@@ -83,17 +86,27 @@ impl Edge {
         flow: &mut Flow,
         times: &mut Times,
         alarm: &mut Alarm,
+        mut now: Moment,
     ) -> Result<(), Reason> {
         let upstream = Arc::clone(flow.upstream().ok_or(Reason::Internal)?);
         let outbound = flow.outbound(request, &upstream, client.has_body());
-        times.know(&upstream);
+        times.know(&upstream, now);
         let mut stale = 0;
         loop {
-            let endpoint = flow.pick(&upstream)?;
-            let (mut session, is_kept) =
-                self.reach(client, &upstream, &endpoint, &outbound, times, alarm).await?;
-            flow.connected();
-            times.connected();
+            let endpoint = flow.pick(&upstream, now)?;
+            let kept = self.pool.take(&endpoint, outbound.is_websocket);
+            let is_kept = kept.is_some();
+            let mut session = if let Some(session) = kept {
+                session
+            } else {
+                let by = times.connect_by(now);
+                let made = self.pool.connect(&upstream, &endpoint, outbound.is_websocket);
+                let session = connect(client, Box::pin(made), by, alarm).await?;
+                now = clock::now();
+                session
+            };
+            flow.exchange.marks.connected = Some(now);
+            times.connected(now);
             let done = match session.start(&outbound) {
                 Ok(()) => {
                     let mut relay = Relay::new(client, &mut session, flow, times);
@@ -103,7 +116,7 @@ impl Edge {
             };
             match done {
                 Ok(()) => {
-                    self.pool.give_back(&upstream, &endpoint, session);
+                    self.pool.give_back(&upstream, &endpoint, session, times.endpoint_moved());
                     return Ok(());
                 }
                 // Nobody has seen it: the connection was closed before it was written to.
@@ -114,38 +127,31 @@ impl Edge {
                         && may_go_twice(&outbound, client) =>
                 {
                     stale = stale.saturating_add(1);
+                    now = clock::now();
                 }
                 Err(failure) => return Err(failure.reason),
             }
         }
     }
+}
 
-    /// A connection to the endpoint, new or kept, in time.
-    async fn reach<C: Client>(
-        &self,
-        client: &mut C,
-        upstream: &Upstream,
-        endpoint: &Arc<Endpoint>,
-        outbound: &Outbound,
-        times: &Times,
-        alarm: &mut Alarm,
-    ) -> Result<(Session, bool), Reason> {
-        if let Some(kept) = self.pool.take(endpoint, outbound.is_websocket) {
-            return Ok((kept, true));
+/// A new connection, unless it takes too long or the client leaves.
+async fn connect<C: Client>(
+    client: &mut C,
+    mut made: Pin<Box<impl Future<Output = Result<Session, Reason>>>>,
+    by: Moment,
+    alarm: &mut Alarm,
+) -> Result<Session, Reason> {
+    std::future::poll_fn(|context: &mut Context<'_>| {
+        if let Poll::Ready(made) = made.as_mut().poll(context) {
+            return Poll::Ready(made);
         }
-        let end = times.connect_by();
-        let mut made = Box::pin(self.pool.connect(upstream, endpoint, outbound.is_websocket));
-        std::future::poll_fn(|context: &mut Context<'_>| {
-            if let Poll::Ready(made) = made.as_mut().poll(context) {
-                return Poll::Ready(made.map(|session| (session, false)));
-            }
-            if client.poll_gone(context).is_ready() {
-                return Poll::Ready(Err(Reason::ClientGone));
-            }
-            alarm.poll(end, context).map(|()| Err(Reason::ConnectTimeout))
-        })
-        .await
-    }
+        if client.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
+        alarm.poll(by, context).map(|()| Err(Reason::ConnectTimeout))
+    })
+    .await
 }
 
 /// Whether a request may be sent a second time although the first may have arrived.

@@ -10,8 +10,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::header::{CONNECTION, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::RequestHead;
 use crate::authority::Authority;
@@ -19,8 +19,11 @@ use crate::exchange::{Exchange, Scheme};
 use crate::request::forward::hop::{KEEP_ALIVE, PROXY_CONNECTION, nominates};
 use crate::snapshot::{ListenerRules, Snapshot};
 use crate::verdict::{Reason, Verdict};
+use crate::wire::chars;
 use target::Target;
 
+/// The longest method of a refused head that is kept for the log.
+const KEPT_METHOD: usize = 32;
 /// Bytes of a refused target that are kept for the log.
 const KEPT_TARGET: usize = 2048;
 
@@ -36,6 +39,20 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
             keep_target(head.target, exchange);
             exchange.refuse(reason)
         }
+    }
+}
+
+/// Notes what can be read of an HTTP/1 head that was refused before it was one: for the log alone.
+pub fn keep_refused(head: &[u8], exchange: &mut Exchange) {
+    let line = head.split(|c| matches!(c, b'\r' | b'\n')).find(|line| !line.is_empty());
+    let mut parts = line.unwrap_or_default().split(|c| *c == b' ');
+    let (Some(method), Some(target)) = (parts.next(), parts.next()) else { return };
+    if chars::is_token_text(method)
+        && method.len() <= KEPT_METHOD
+        && let Ok(method) = Method::from_bytes(method)
+    {
+        exchange.method = method;
+        keep_target(target, exchange);
     }
 }
 
@@ -70,20 +87,28 @@ fn check_http2(head: &RequestHead<'_>, listener: &ListenerRules) -> Result<(), R
     if head.target.len() > listener.head.target_size {
         return Err(Reason::TargetSize);
     }
+    if !chars::is_target(head.target) {
+        return Err(Reason::Target);
+    }
     if head.headers.len() > listener.head.fields {
         return Err(Reason::Fields);
     }
-    let line = |(name, value): (&HeaderName, &http::HeaderValue)| {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
         name.as_str().len().saturating_add(value.len()).saturating_add(4)
     };
     let size = head.headers.iter().map(line).fold(head.target.len(), usize::saturating_add);
     if size > listener.head.head_size {
         return Err(Reason::HeadSize);
     }
+    // RFC 9110, section 10.1.1.
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if !head.headers.get_all(EXPECT).iter().all(is_known) {
+        return Err(Reason::Expectation);
+    }
     // RFC 9113, section 8.2.2.
     let connection_fields = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE];
     let has_any = connection_fields.iter().any(|name| head.headers.contains_key(name));
-    let te_is_fine = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"trailers");
+    let te_is_fine = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"trailers");
     if has_any || !head.headers.get_all(TE).iter().all(te_is_fine) {
         return Err(Reason::Connection);
     }

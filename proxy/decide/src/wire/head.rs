@@ -157,7 +157,7 @@ impl HeadScanner {
         if line.is_empty() {
             return self.fields.finish(request_line, next).map(Some);
         }
-        self.fields.take(line, request_line, limits.fields)?;
+        self.fields.take(line, limits.fields)?;
         Ok(None)
     }
 

@@ -54,14 +54,14 @@ impl Flow {
     }
 
     /// Passes the checkpoints that stand before an endpoint is chosen.
-    pub(super) fn check(&mut self, request: &Request) -> Verdict {
+    pub(super) fn check(&mut self, request: &Request, now: Moment) -> Verdict {
         let snapshot = &self.arrival.generation.snapshot;
         let head = request.head();
         let verdict = match sanity::check(snapshot, &head, &mut self.exchange) {
             Verdict::Pass => route::check(snapshot, &head, &mut self.exchange),
             refused => refused,
         };
-        self.exchange.marks.head = Some(clock::now());
+        self.exchange.marks.head = Some(now);
         verdict
     }
 
@@ -103,19 +103,18 @@ impl Flow {
     }
 
     /// Chooses the endpoint of the next attempt.
-    pub(super) fn pick(&mut self, upstream: &Upstream) -> Result<Arc<Endpoint>, Reason> {
+    pub(super) fn pick(
+        &mut self,
+        upstream: &Upstream,
+        now: Moment,
+    ) -> Result<Arc<Endpoint>, Reason> {
         let endpoint = upstream.pick().ok_or_else(|| {
             if upstream.is_failing_to_resolve() { Reason::Unresolved } else { Reason::NoEndpoint }
         })?;
         self.exchange.endpoint = Some(Arc::clone(&endpoint.label));
         self.exchange.attempts = self.exchange.attempts.saturating_add(1);
-        self.exchange.marks.connecting = Some(clock::now());
+        self.exchange.marks.connecting = Some(now);
         Ok(endpoint)
-    }
-
-    /// A connection is there.
-    pub(super) fn connected(&mut self) {
-        self.exchange.marks.connected = Some(clock::now());
     }
 
     /// Counts bytes of the request's body; `false`: there are too many.

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
+use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::request::{forward, respond};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
@@ -40,6 +41,8 @@ pub(super) struct Relay<'a, C> {
     up: Up,
     down: Down,
     is_tunnel: bool,
+    /// Of this poll, once it has been asked for.
+    now: Option<Moment>,
     /// Why the endpoint takes no more of the request. It may have answered all the same.
     unsent: Option<Failure>,
 }
@@ -53,7 +56,7 @@ impl<'a, C: Client> Relay<'a, C> {
         times: &'a mut Times,
     ) -> Self {
         let (up, down) = (Up::Body, Down::Head);
-        Self { client, session, flow, times, up, down, is_tunnel: false, unsent: None }
+        Self { client, session, flow, times, up, down, is_tunnel: false, now: None, unsent: None }
     }
 
     /// Ready when the client has got its answer, or cannot get it.
@@ -62,6 +65,7 @@ impl<'a, C: Client> Relay<'a, C> {
         alarm: &mut Alarm,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
+        self.now = None;
         self.poll_up(context)?;
         if self.poll_down(context)?.is_ready() {
             return Poll::Ready(Ok(()));
@@ -104,6 +108,12 @@ impl<'a, C: Client> Relay<'a, C> {
         if is_gone { Err(Reason::ClientGone.into()) } else { Ok(()) }
     }
 
+    fn endpoint_moves(&mut self) -> Moment {
+        let now = *self.now.get_or_insert_with(clock::now);
+        self.times.endpoint_moves(now);
+        now
+    }
+
     fn stop_sending(&mut self, failure: Failure) {
         self.times.client_gives(false);
         self.unsent = Some(failure);
@@ -114,7 +124,7 @@ impl<'a, C: Client> Relay<'a, C> {
         self.times.client_gives(false);
         match &piece {
             Piece::Data(bytes) => {
-                self.times.endpoint_moves();
+                self.endpoint_moves();
                 // A tunnel carries what is no body, however long.
                 if !self.flow.body_passes(bytes.len()) && !self.is_tunnel {
                     return Err(Reason::BodySize.into());
@@ -181,7 +191,7 @@ impl<'a, C: Client> Relay<'a, C> {
         self.times.client_takes(false);
         match &piece {
             Piece::Data(bytes) => {
-                self.times.endpoint_moves();
+                self.endpoint_moves();
                 self.flow.answer_passes(bytes.len());
             }
             Piece::End(trailers) => {
@@ -195,8 +205,8 @@ impl<'a, C: Client> Relay<'a, C> {
     }
 
     fn check(&mut self, head: &AnswerHead) -> Result<(), Failure> {
-        self.times.endpoint_moves();
-        self.flow.exchange.marks.first_byte = Some(clock::now());
+        let now = self.endpoint_moves();
+        self.flow.exchange.marks.first_byte = Some(now);
         match respond::check(&self.flow.exchange, head.status, head.version, &head.headers) {
             Verdict::Refuse(reason) => Err(reason.into()),
             Verdict::Pass | Verdict::Answer(_) => Ok(()),

@@ -54,31 +54,36 @@ impl Times {
         }
     }
 
-    /// Takes the limits of an upstream; the whole request is bounded from here on.
-    pub fn know(&mut self, upstream: &Upstream) {
+    /// Takes the limits of an upstream; the whole request is bounded from `now` on.
+    pub fn know(&mut self, upstream: &Upstream, now: Moment) {
         let times = &upstream.config.timeouts;
         self.connect = times.connect.duration();
         self.first_byte = times.first_byte.duration();
         self.idle = times.idle.duration();
         let whole = self.route_limit.unwrap_or_else(|| times.request.duration());
-        self.end = clock::later(clock::now(), whole);
+        self.end = clock::later(now, whole);
     }
 
-    /// When a connection must be there that is begun now.
-    pub fn connect_by(&self) -> Moment {
-        clock::later(clock::now(), self.connect).min(self.end)
+    /// When a connection must be there that is begun `now`.
+    pub fn connect_by(&self, now: Moment) -> Moment {
+        clock::later(now, self.connect).min(self.end)
     }
 
-    /// A connection is there: the answer is waited for.
-    pub fn connected(&mut self) {
-        self.endpoint_moved = clock::now();
+    /// A connection is there `now`: the answer is waited for.
+    pub fn connected(&mut self, now: Moment) {
+        self.endpoint_moved = now;
         self.client_gives_since = None;
         self.client_takes_since = None;
     }
 
-    /// The endpoint took or gave something.
-    pub fn endpoint_moves(&mut self) {
-        self.endpoint_moved = clock::now();
+    /// The endpoint takes or gives something `now`.
+    pub fn endpoint_moves(&mut self, now: Moment) {
+        self.endpoint_moved = now;
+    }
+
+    /// When the endpoint last took or gave something.
+    pub fn endpoint_moved(&self) -> Moment {
+        self.endpoint_moved
     }
 
     /// The head of the answer is there.

@@ -5,6 +5,7 @@ mod client;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
 use marchproxy_decide::wire::head::{HeadFacts, HeadScanner, Inspected};
@@ -107,6 +108,7 @@ async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -
     let mut scanner = HeadScanner::new();
     let speaks_http2 = view.speaks_http2();
     drop(view);
+    // The first read finds something at once: only a head that comes in pieces needs a timer.
     let mut until = None;
     loop {
         let waiting = client.waiting();
@@ -122,12 +124,12 @@ async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -
                 Inspected::Incomplete => {}
             }
         }
-        // The first read finds something at once: only a head that comes in pieces needs a timer.
         let began = !waiting.is_empty();
-        let until = *until.get_or_insert_with(|| Instant::now().checked_add(head_time));
-        let read = match until {
-            Some(until) => timeout_at(until, client.read_more()).await,
-            None => Ok(client.read_more().await),
+        let read = if let Some(read) = client.read_more().now_or_never() {
+            Ok(read)
+        } else {
+            let until = *until.get_or_insert_with(|| Instant::now() + head_time);
+            timeout_at(until, client.read_more()).await
         };
         match read {
             Ok(Ok(count)) if count > 0 => {}
@@ -176,6 +178,6 @@ async fn refuse<S: Transport>(
     began: Moment,
     reason: Reason,
 ) {
-    let bytes = refuse::at_the_wire(&worker.edge, caller.arrival(began), reason);
+    let bytes = refuse::at_the_wire(&worker.edge, caller.arrival(began), client.waiting(), reason);
     client.send_last(&bytes).await;
 }

@@ -69,7 +69,7 @@ impl Http1 {
 
     pub(super) fn send(&mut self, piece: Piece) -> Result<(), Failure> {
         self.is_sent = matches!(piece, Piece::End(_));
-        if self.outgoing.add(piece) { Ok(()) } else { Err(Reason::LengthMismatch.into()) }
+        if self.outgoing.add(piece) { Ok(()) } else { Err(Reason::Internal.into()) }
     }
 
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {

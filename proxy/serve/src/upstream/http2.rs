@@ -155,7 +155,7 @@ impl Http2 {
         match &mut self.sending {
             Some(sending) => sending.add(piece).map_err(|error| self.failure(&error)),
             None if matches!(piece, Piece::End(_)) => Ok(()),
-            None => Err(Reason::LengthMismatch.into()),
+            None => Err(Reason::Internal.into()),
         }
     }
 

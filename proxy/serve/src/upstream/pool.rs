@@ -121,14 +121,21 @@ impl Pool {
             return Ok(Session::Http1(Http1::new(stream)));
         }
         let connection = Shared::begin(stream).await?;
-        let kept = SharedUntil { connection: connection.clone(), until: until(upstream) };
+        let kept =
+            SharedUntil { connection: connection.clone(), until: until(upstream, clock::now()) };
         self.shelf(endpoint, |shelf| shelf.shared.push(kept));
         Ok(Session::Http2(Http2::new(connection)))
     }
 
-    /// Takes back what an exchange that went well ran on.
-    pub fn give_back(&self, upstream: &Upstream, endpoint: &Arc<Endpoint>, session: Session) {
-        let until = until(upstream);
+    /// Takes back what an exchange that went well, and ended `now`, ran on.
+    pub fn give_back(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Arc<Endpoint>,
+        session: Session,
+        now: Moment,
+    ) {
+        let until = until(upstream, now);
         match session {
             Session::Http1(session) => {
                 let Some(stream) = session.into_idle() else { return };
@@ -182,8 +189,8 @@ impl Pool {
     }
 }
 
-fn until(upstream: &Upstream) -> Moment {
-    clock::later(clock::now(), upstream.config.keep_alive.idle.duration())
+fn until(upstream: &Upstream, now: Moment) -> Moment {
+    clock::later(now, upstream.config.keep_alive.idle.duration())
 }
 
 /// Whether nothing has come on an idle connection: neither its end, nor what nobody asked for.

@@ -21,20 +21,15 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes one line, without its line end; `request` is the line that stands first.
-    pub(super) fn take(
-        &mut self,
-        line: &[u8],
-        request: &RequestLine,
-        most: usize,
-    ) -> Result<(), Reason> {
+    /// Takes one line, without its line end.
+    pub(super) fn take(&mut self, line: &[u8], most: usize) -> Result<(), Reason> {
         let (name, value) = split_field(line)?;
         self.count += 1;
         if self.count > most {
             return Err(Reason::Fields);
         }
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(value, request),
+            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(value),
             6 if name.eq_ignore_ascii_case(b"expect") => self.take_expect(value),
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.take_connection(value);
@@ -75,18 +70,12 @@ impl Fields {
         })
     }
 
-    /// RFC 9112, section 3.2.2: a client must send a `Host` that is identical to the authority of
-    /// its target. That section has the target win over another `Host`; here it is refused.
-    fn take_host(&mut self, value: &[u8], request: &RequestLine) -> Result<(), Reason> {
+    fn take_host(&mut self, value: &[u8]) -> Result<(), Reason> {
         if self.has_host {
             return Err(Reason::HostRepeated);
         }
         self.has_host = true;
-        Authority::check(value)?;
-        match &request.authority {
-            Some(authority) if **authority != *value => Err(Reason::HostDiffers),
-            _ => Ok(()),
-        }
+        Authority::check(value)
     }
 
     /// RFC 9110, section 10.1.1: 417 when an expectation cannot be met.

@@ -17,8 +17,6 @@ pub(super) struct RequestLine {
     pub(super) method: Range<usize>,
     pub(super) target: Range<usize>,
     pub(super) version: Version,
-    /// The authority of a target in absolute-form, which `Host` must repeat.
-    pub(super) authority: Option<Box<[u8]>>,
 }
 
 impl RequestLine {
@@ -48,12 +46,7 @@ impl RequestLine {
         authority.map_or(Ok(()), Authority::check)?;
         let method = start..start + method.len();
         let target_start = method.end + 1;
-        Ok(Self {
-            method,
-            target: target_start..target_start + target.len(),
-            version,
-            authority: authority.map(Box::from),
-        })
+        Ok(Self { method, target: target_start..target_start + target.len(), version })
     }
 }
 
