@@ -53,6 +53,13 @@ pub fn refusal(snapshot: &Snapshot, exchange: &Exchange, reason: Reason) -> Answ
     answer
 }
 
+/// The answer to OPTIONS that may not be forwarded any further (RFC 9110, section 9.3.7).
+pub(crate) fn of_last_hop() -> Answer {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ALLOW, SERVED_METHODS);
+    Answer::new(StatusCode::NO_CONTENT, headers)
+}
+
 /// The refusal of something that never became a request, as `application/problem+json`.
 pub fn wire_refusal(reason: Reason, request_id: &RequestId) -> Answer {
     let mut answer = problem_answer(reason, request_id);

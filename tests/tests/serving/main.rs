@@ -8,6 +8,7 @@ mod http2;
 mod logs;
 mod metrics;
 mod pages;
+mod relay;
 mod rewriting;
 mod routing;
 mod trust;

@@ -1,6 +1,7 @@
 //! What is sent to the upstream.
 
 pub(crate) mod hop;
+pub(crate) mod max_forwards;
 mod origin;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,7 @@ pub fn prepare(
         // RFC 9110, section 10.1.1: it means nothing there.
         to.remove(&EXPECT);
     }
+    max_forwards::count(head, to);
     origin::set(head.headers, exchange, to);
     to.append(VIA, via(head.version));
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {

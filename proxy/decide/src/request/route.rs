@@ -5,6 +5,7 @@ mod redirect;
 mod tests;
 
 use super::RequestHead;
+use super::forward::max_forwards;
 use crate::answer::{self, Answer};
 use crate::exchange::{DeclaredBody, Exchange};
 use crate::router::{Found, Query};
@@ -40,6 +41,9 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
         return exchange.refuse(Reason::BodySize);
     }
     match &route.action {
+        Action::Forward(_) if max_forwards::left(head) == Some(0) => {
+            finished(route, answer::of_last_hop(), exchange)
+        }
         Action::Forward(upstream) => {
             exchange.upstream = Some(*upstream);
             Verdict::Pass

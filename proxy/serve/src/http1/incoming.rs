@@ -150,3 +150,82 @@ impl Incoming {
         self.waiting.split_to(count.min(self.waiting.len())).freeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Waker;
+
+    use marchproxy_decide::wire::head::Framing;
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Gives so many bytes at a time, then its end.
+    struct Drip(usize, Bytes);
+
+    impl AsyncRead for Drip {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let count = self.0.min(self.1.len()).min(into.remaining());
+            into.put_slice(&self.1.split_to(count));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// The content, the trailers' names, and what waits behind the body.
+    type Read = Result<(Vec<u8>, Vec<String>, Vec<u8>), Broken>;
+
+    fn read(bytes: &'static [u8], width: usize, arriving: Arriving) -> Read {
+        let mut stream = Drip(width, Bytes::from_static(bytes));
+        let mut incoming = Incoming::default();
+        incoming.expect(arriving);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut got = Vec::new();
+        loop {
+            let Poll::Ready(piece) = incoming.poll_piece(&mut stream, &mut context) else {
+                panic!("it never waits");
+            };
+            match piece? {
+                Piece::Data(bytes) => got.extend_from_slice(&bytes),
+                Piece::End(trailers) => {
+                    let names = trailers.iter().flat_map(|trailers| trailers.keys());
+                    let names = names.map(ToString::to_string).collect();
+                    assert!(incoming.is_over());
+                    return Ok((got, names, incoming.take_waiting().to_vec()));
+                }
+            }
+        }
+    }
+
+    fn chunked() -> Arriving {
+        Arriving::Body(BodyWatch::new(Framing::Chunked, u64::MAX))
+    }
+
+    #[test]
+    fn a_body_is_freed_of_its_framing_however_it_comes() {
+        let body = b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\nGET";
+        for width in [1, 2, 5, 1000] {
+            let (content, trailers, rest) = read(body, width, chunked()).unwrap();
+            assert_eq!((&content[..], trailers), (&b"abcdefg"[..], vec!["x-sum".to_owned()]));
+            assert!(b"GET".starts_with(&rest), "{rest:?}");
+            let length = Arriving::Body(BodyWatch::new(Framing::Length(5), u64::MAX));
+            let (content, ..) = read(b"hello, world", width, length).unwrap();
+            assert_eq!(content, b"hello");
+            let (content, ..) = read(b"to the end", width, Arriving::UntilEnd).unwrap();
+            assert_eq!(content, b"to the end");
+        }
+    }
+
+    #[test]
+    fn a_body_that_ends_too_early_or_breaks_its_framing_is_broken() {
+        for width in [1, 1000] {
+            assert!(matches!(read(b"3\r\nab", width, chunked()), Err(Broken::Ended)));
+            let broken = read(b"3\r\nabcd", width, chunked());
+            assert!(matches!(broken, Err(Broken::Framing(Reason::ChunkEnd))), "{broken:?}");
+        }
+    }
+}

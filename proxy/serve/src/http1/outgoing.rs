@@ -173,3 +173,97 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes so many bytes at a time.
+    struct Narrow(usize, Vec<u8>);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(self.0);
+            let taken = bytes.get(..count).unwrap_or_default().to_vec();
+            self.1.extend(taken);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            parts: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.poll_write(context, &all)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn sent(outgoing: &mut Outgoing, width: usize) -> Vec<u8> {
+        let mut stream = Narrow(width, Vec::new());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(outgoing.poll_send(&mut stream, &mut context).is_ready());
+        stream.1
+    }
+
+    #[test]
+    fn everything_leaves_in_order_however_narrow_the_stream() {
+        let large = vec![b'x'; SMALL + 1];
+        for width in [1, 3, 4096, usize::MAX] {
+            let mut outgoing = Outgoing::default();
+            outgoing.head(Leaving::Chunks).extend_from_slice(b"head\r\n\r\n");
+            assert!(outgoing.add(Piece::Data(Bytes::from_static(b"small"))));
+            assert!(outgoing.has_room());
+            assert!(outgoing.add(Piece::Data(large.clone().into())));
+            assert!(!outgoing.has_room());
+            let mut bytes = sent(&mut outgoing, width);
+            assert!(outgoing.is_empty() && outgoing.has_room());
+            assert!(outgoing.add(Piece::End(None)));
+            bytes.extend(sent(&mut outgoing, width));
+            let expected = [b"head\r\n\r\n5\r\nsmall\r\n2001\r\n", &large[..], b"\r\n0\r\n\r\n"];
+            assert_eq!(bytes, expected.concat());
+        }
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_was_said() {
+        let mut outgoing = Outgoing::default();
+        outgoing.expect(Leaving::Length(3));
+        assert!(outgoing.add(Piece::Data(Bytes::from_static(b"ab"))));
+        assert!(!outgoing.add(Piece::End(None)));
+        assert!(!outgoing.add(Piece::Data(Bytes::from_static(b"cd"))));
+        outgoing.expect(Leaving::Nothing);
+        assert!(!outgoing.add(Piece::Data(Bytes::from_static(b"a"))));
+        assert!(outgoing.add(Piece::End(None)));
+    }
+
+    #[test]
+    fn what_was_not_sent_can_be_taken_out() {
+        let mut outgoing = Outgoing::default();
+        outgoing.head(Leaving::Chunks).extend_from_slice(b"head");
+        assert!(outgoing.add(Piece::Data(vec![b'x'; SMALL + 1].into())));
+        outgoing.forget(6);
+        let unsent = outgoing.take_unsent();
+        assert_eq!(unsent.len(), "head2001\r\n\r\n".len() - 6 + SMALL + 1);
+        assert!(unsent.starts_with(b"01\r\nxxx") && unsent.ends_with(b"xxx\r\n"));
+        assert!(outgoing.is_empty());
+    }
+}

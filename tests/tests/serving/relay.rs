@@ -1,0 +1,178 @@
+//! What passes between the two sides of a request, whatever each speaks.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use marchproxy_tests::client::{Broken, Http2};
+use marchproxy_tests::origin::{Behaviour, RawOrigin};
+use marchproxy_tests::proxy::{SIMPLE, Setup};
+use marchproxy_tests::{Origin, Proxy};
+
+async fn before(origin: &Origin, upstream: &str) -> Proxy {
+    let text = SIMPLE.replace("name: app,", &format!("name: app, {upstream},"));
+    Setup::new().set("origin", origin.address()).start(&text).await
+}
+
+/// An origin of each version, and a proxy before it.
+async fn both() -> [(Origin, Proxy); 2] {
+    let (http1, http2) = (Origin::start().await, Origin::http2().await);
+    let proxies =
+        (before(&http1, "protocol: http1").await, before(&http2, "protocol: http2").await);
+    [(http1, proxies.0), (http2, proxies.1)]
+}
+
+#[tokio::test]
+async fn trailers_of_answers_pass_whatever_each_side_speaks() {
+    for (origin, proxy) in &both().await {
+        let version = proxy.get("/").await.seen().version;
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nx-script: trailers;size 10\r\n\r\n";
+        let answer = proxy.request(request).await;
+        assert_eq!((answer.body.len(), answer.trailers.len()), (10, 1), "{version}: {answer:?}");
+        let mut client = Http2::open(proxy.web()).await;
+        let mut request = client.request("GET", "/");
+        request.headers_mut().insert("x-script", "trailers;size 10".parse().unwrap());
+        let answer = client.send(request, None, None).await.unwrap();
+        assert!(answer.trailer("x-checksum").is_some(), "{version}: {answer:?}");
+        assert_eq!(origin.seen().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn trailers_of_requests_pass_whatever_each_side_speaks() {
+    for (origin, proxy) in &both().await {
+        let version = proxy.get("/").await.seen().version;
+        let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       3\r\nabc\r\n0\r\nX-Checksum: 7\r\n\r\n";
+        assert_eq!(proxy.request(request).await.status, 200);
+        let mut client = Http2::open(proxy.web()).await;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-checksum", "7".parse().unwrap());
+        let request = client.request("POST", "/");
+        let answer = client.send(request, Some(b"abc".to_vec()), Some(trailers)).await.unwrap();
+        assert_eq!(answer.status, 200);
+        for seen in origin.seen().iter().skip(1) {
+            let checksum = seen.trailers.iter().find(|(name, _)| name == "x-checksum");
+            assert_eq!(checksum.map(|(_, value)| value.as_str()), Some("7"), "{version}: {seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trailer_that_would_change_the_message_is_refused_over_http2_too() {
+    for (origin, proxy) in &both().await {
+        let mut client = Http2::open(proxy.web()).await;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("content-length", "7".parse().unwrap());
+        let request = client.request("POST", "/");
+        let answer = client.send(request, Some(b"abc".to_vec()), Some(trailers)).await.unwrap();
+        assert_eq!((answer.status, answer.reason().as_str()), (400, "sanity.trailer"));
+        let whole = origin.seen().iter().filter(|seen| !seen.trailers.is_empty()).count();
+        assert_eq!(whole, 0);
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_pass_but_not_to_http_1_0() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    for (version, interim) in [("1.1", vec![103]), ("1.0", vec![])] {
+        let request = format!("GET / HTTP/{version}\r\nHost: a\r\nx-script: early-hints\r\n\r\n");
+        let answer = proxy.request(request).await;
+        assert_eq!((answer.status, answer.interim), (200, interim), "HTTP/{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_cannot_nominate_away_what_the_proxy_says_of_it() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let options = "X-Forwarded-For, a b, , 1, 2, 3, 4, 5, 6, 7, 8, 9, x-forwarded-proto";
+    let answer =
+        proxy.request(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n"));
+    let seen = answer.await.seen();
+    assert_eq!(seen.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
+}
+
+#[tokio::test]
+async fn a_websocket_cannot_go_by_an_upstream_that_only_speaks_http2() {
+    let origin = Origin::http2().await;
+    let proxy = before(&origin, "protocol: http2").await;
+    let answer = proxy
+        .request(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.no_upgrade"));
+}
+
+#[tokio::test]
+async fn an_answer_broken_off_is_reset_where_its_end_would_look_like_the_last_byte() {
+    let part = b"HTTP/1.1 200 OK\r\n\r\nthe first part".to_vec();
+    let origin = RawOrigin::start(Behaviour::AnswerAndReset(part)).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut connection = proxy.connect().await;
+    connection.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    assert_eq!(connection.try_answer().await.unwrap_err(), Broken::Reset);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_over_http2_still_gets_its_answer() {
+    let origin = Origin::start().await;
+    let text = SIMPLE.replace("path: /", "path: /only");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let mut client = Http2::open(proxy.web()).await;
+    for _ in 0..20 {
+        let request = client.request("POST", "/elsewhere");
+        let answer = client.send(request, Some(vec![b'x'; 300_000]), None).await.unwrap();
+        assert_eq!((answer.status, answer.reason().as_str()), (404, "route.none"));
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_is_not_blamed_for_a_client_that_sends_slowly() {
+    let origin = Origin::start().await;
+    let proxy = before(&origin, "timeouts: { first_byte: 300ms }").await;
+    let mut connection = proxy.connect().await;
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na";
+    connection.send_slowly(&[head, b"b"], Duration::from_millis(700)).await;
+    assert_eq!(connection.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn the_host_of_a_target_may_be_spelled_in_another_way() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let request = "GET http://TEST.example:80/a HTTP/1.1\r\nHost: test.example\r\n\r\n";
+    let seen = proxy.request(request).await.seen();
+    assert_eq!((seen.target.as_str(), seen.field("host")), ("/a", Some("test.example")));
+}
+
+#[tokio::test]
+async fn what_can_be_read_of_a_refused_head_is_in_the_log() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    for (head, method, path) in [
+        ("POST /upload?a=b HTTP/1.1\r\nHost : a\r\n\r\n", "POST", "/upload?a=b"),
+        ("\x01\x02 / HTTP/1.1\r\n\r\n", "-", ""),
+    ] {
+        assert_eq!(proxy.request(head).await.status, 400);
+        let line = proxy.access_line(|line| line["method"] == method).await;
+        assert_eq!((&line["path"], &line["status"]), (&path.into(), &400.into()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn options_goes_no_further_than_it_may() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let options =
+        |left: &str| format!("OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {left}\r\n\r\n");
+    let answer = proxy.request(options("0")).await;
+    assert_eq!((answer.status, origin.seen().len()), (204, 0));
+    assert!(answer.field("allow").unwrap().contains("GET"), "{answer:?}");
+    for (left, passed) in [("2", "1"), ("many", "many")] {
+        assert_eq!(proxy.request(options(left)).await.seen().field("max-forwards"), Some(passed));
+    }
+}
