@@ -18,11 +18,11 @@ use http::header::DATE;
 use http::{HeaderValue, Version};
 use marchproxy_decide::answer::{Answer, refusal};
 use marchproxy_decide::exchange::Moment;
-use marchproxy_decide::verdict::{Reason, Verdict};
+use marchproxy_decide::verdict::{Fault, Reason, Verdict};
 
 use crate::clock::{self, Alarm};
 use crate::observe::Observer;
-use crate::upstream::{Pool, Session};
+use crate::upstream::{Failure, Fate, Pool, Session};
 pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
@@ -119,17 +119,18 @@ impl Edge {
                     self.pool.give_back(&upstream, &endpoint, session, times.endpoint_moved());
                     return Ok(());
                 }
-                // Nobody has seen it: the connection was closed before it was written to.
-                Err(failure)
-                    if is_kept
-                        && failure.is_unseen
-                        && stale < STALE_RETRIES
-                        && may_go_twice(&outbound, client) =>
-                {
+                Err(failure) => {
+                    // Others need not wait for what has just failed.
+                    if failure.reason.whose() == Fault::Upstream {
+                        session.give_up();
+                    }
+                    let may_go_again = is_kept && stale < STALE_RETRIES;
+                    if !may_go_again || !may_go_twice(failure, &outbound, client) {
+                        return Err(failure.reason);
+                    }
                     stale = stale.saturating_add(1);
                     now = clock::now();
                 }
-                Err(failure) => return Err(failure.reason),
             }
         }
     }
@@ -154,10 +155,15 @@ async fn connect<C: Client>(
     .await
 }
 
-/// Whether a request may be sent a second time although the first may have arrived.
-fn may_go_twice<C: Client>(outbound: &Outbound, client: &C) -> bool {
-    // RFC 9110, section 9.2.2.
-    outbound.method.is_idempotent() && !client.has_given_body()
+/// Whether a request that failed may be sent a second time.
+fn may_go_twice<C: Client>(failure: Failure, outbound: &Outbound, client: &C) -> bool {
+    let is_safe = match failure.fate {
+        Fate::Unprocessed => true,
+        // RFC 9110, section 9.2.2.
+        Fate::Unknown => outbound.method.is_idempotent(),
+        Fate::Begun => false,
+    };
+    is_safe && !client.has_given_body()
 }
 
 /// Sends an answer of the proxy's own.

@@ -23,7 +23,7 @@ use tokio::time::sleep;
 
 use crate::resolver::Resolver;
 pub use pool::Pool;
-pub use session::{Failure, Session};
+pub use session::{Failure, Fate, Session};
 use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.

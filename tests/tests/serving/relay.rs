@@ -176,3 +176,16 @@ async fn options_goes_no_further_than_it_may() {
         assert_eq!(proxy.request(options(left)).await.seen().field("max-forwards"), Some(passed));
     }
 }
+
+#[tokio::test]
+async fn a_shared_connection_on_which_an_answer_did_not_come_is_not_used_again() {
+    let origin = Origin::http2().await;
+    let proxy = before(&origin, "protocol: http2, timeouts: { first_byte: 300ms }").await;
+    let mut connection = proxy.connect().await;
+    assert_eq!(connection.get("/").await.status, 200);
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: hold\r\n\r\n").await;
+    assert_eq!(connection.answer().await.status, 504);
+    assert_eq!(origin.connections(), 1);
+    assert_eq!(connection.get("/").await.status, 200);
+    assert_eq!(origin.connections(), 2);
+}

@@ -10,7 +10,7 @@ use marchproxy_decide::wire::body::BodyWatch;
 use marchproxy_decide::wire::head::Framing;
 use pingora_core::protocols::Stream;
 
-use super::session::Failure;
+use super::session::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http1::{Arriving, Broken, Incoming, Leaving, Outgoing, fields};
 
@@ -156,7 +156,7 @@ impl Http1 {
     }
 
     fn failure(&self, reason: Reason) -> Failure {
-        Failure { reason, is_unseen: !self.has_answered }
+        Failure { reason, fate: if self.has_answered { Fate::Begun } else { Fate::Unknown } }
     }
 }
 

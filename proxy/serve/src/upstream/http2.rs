@@ -13,7 +13,7 @@ use http::{Request, Uri, Version};
 use marchproxy_decide::verdict::Reason;
 use pingora_core::protocols::Stream;
 
-use super::session::Failure;
+use super::session::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http2::{self, Sending};
 
@@ -36,7 +36,7 @@ pub struct Shared {
 #[derive(Default)]
 struct State {
     running: AtomicUsize,
-    is_closed: AtomicBool,
+    is_retired: AtomicBool,
 }
 
 impl Shared {
@@ -59,7 +59,7 @@ impl Shared {
         // Ends with the connection: when the endpoint closes it, or when nobody holds it any more.
         tokio::spawn(async move {
             let _ = connection.await;
-            told.is_closed.store(true, Ordering::Relaxed);
+            told.is_retired.store(true, Ordering::Relaxed);
         });
         Ok(Self { send, state })
     }
@@ -67,12 +67,17 @@ impl Shared {
     /// Whether another exchange may begin on it.
     pub fn has_room(&self) -> bool {
         let most = STREAMS.min(self.send.current_max_send_streams());
-        !self.is_closed() && self.state.running.load(Ordering::Relaxed) < most
+        !self.is_retired() && self.state.running.load(Ordering::Relaxed) < most
     }
 
-    /// Whether it is of no use any more.
-    pub fn is_closed(&self) -> bool {
-        self.state.is_closed.load(Ordering::Relaxed)
+    /// Lets no further exchange begin on it. Those that run go on.
+    pub fn retire(&self) {
+        self.state.is_retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is of no use for further exchanges.
+    pub fn is_retired(&self) -> bool {
+        self.state.is_retired.load(Ordering::Relaxed)
     }
 
     /// Whether this is the same connection.
@@ -203,12 +208,20 @@ impl Http2 {
     }
 
     fn failure(&self, error: &h2::Error) -> Failure {
-        // RFC 9113, sections 6.8 and 8.7: such a stream has not been processed.
-        let is_unseen = !self.has_answered
-            && (error.is_go_away()
-                || error.is_io()
-                || error.reason().is_none()
-                || error.reason() == Some(h2::Reason::REFUSED_STREAM));
+        // RFC 9113, sections 6.8 and 8.7. An error without a code is our own side's: it does not send
+        // on a connection that is ending.
+        let is_unprocessed = error.is_go_away()
+            || error.reason().is_none() && !error.is_io()
+            || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let fate = if self.has_answered {
+            Fate::Begun
+        } else if is_unprocessed {
+            Fate::Unprocessed
+        } else if error.is_io() {
+            Fate::Unknown
+        } else {
+            Fate::Begun
+        };
         // What our own side found wrong with what came.
         let is_malformed = !error.is_remote()
             && matches!(
@@ -216,7 +229,7 @@ impl Http2 {
                 Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::COMPRESSION_ERROR)
             );
         let reason = if is_malformed { Reason::UpstreamMalformed } else { Reason::UpstreamReset };
-        Failure { reason, is_unseen }
+        Failure { reason, fate }
     }
 }
 

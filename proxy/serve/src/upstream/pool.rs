@@ -181,7 +181,7 @@ impl Pool {
                 shelf.idle.retain_mut(|idle| idle.until > now && is_open(&mut idle.stream));
                 shelf.shared.retain(|kept| {
                     let is_over = kept.until <= now && kept.connection.is_idle();
-                    !is_over && !kept.connection.is_closed()
+                    !is_over && !kept.connection.is_retired()
                 });
                 true
             });

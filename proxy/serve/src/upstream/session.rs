@@ -13,14 +13,24 @@ use crate::edge::{AnswerHead, Outbound, Piece};
 pub struct Failure {
     /// What is to be recorded.
     pub reason: Reason,
-    /// Nothing has come of the exchange: on a kept connection, the endpoint may have closed it
-    /// before it saw the request.
-    pub is_unseen: bool,
+    /// What the endpoint made of the request.
+    pub fate: Fate,
+}
+
+/// What an endpoint made of a request that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// Nothing: it says so, or was never sent it.
+    Unprocessed,
+    /// Nothing has come of it. A kept connection may have been closed before the request was seen.
+    Unknown,
+    /// It has begun to answer, or was late.
+    Begun,
 }
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Self { reason, is_unseen: false }
+        Self { reason, fate: Fate::Begun }
     }
 }
 
@@ -95,6 +105,15 @@ impl Session {
         match self {
             Self::Http1(session) => session.poll_body(context),
             Self::Http2(session) => session.poll_body(context),
+        }
+    }
+
+    /// After a failure: keeps others from the connection it ran on.
+    pub fn give_up(self) {
+        match self {
+            // It ends with this.
+            Self::Http1(_) => {}
+            Self::Http2(session) => session.shared().retire(),
         }
     }
 
