@@ -18,7 +18,7 @@ use http::header::DATE;
 use http::{HeaderValue, Version};
 use marchproxy_decide::answer::{Answer, refusal};
 use marchproxy_decide::exchange::Moment;
-use marchproxy_decide::verdict::{Fault, Reason, Verdict};
+use marchproxy_decide::verdict::{Reason, Verdict};
 
 use crate::clock::{self, Alarm};
 use crate::observe::Observer;
@@ -120,8 +120,8 @@ impl Edge {
                     return Ok(());
                 }
                 Err(failure) => {
-                    // Others need not wait for what has just failed.
-                    if failure.reason.whose() == Fault::Upstream {
+                    // Others need not wait for what may be dead.
+                    if failure.reason == Reason::UpstreamTimeout {
                         session.give_up();
                     }
                     let may_go_again = is_kept && stale < STALE_RETRIES;

@@ -54,6 +54,8 @@ pub struct Endpoint {
     pub peer: HttpPeer,
     /// What tells it from all others of this process.
     number: u64,
+    /// The name it was found by, if it was: TLS verifies it.
+    name: Option<Box<str>>,
     weight: u32,
 }
 
@@ -232,14 +234,17 @@ impl Upstream {
             for ip in addresses.iter().take(count) {
                 let address = SocketAddr::new(*ip, source.port());
                 let kept = old.list.iter().find(|endpoint| {
-                    endpoint.address == address && endpoint.weight == source.weight
+                    endpoint.address == address
+                        && endpoint.weight == source.weight
+                        && endpoint.name.as_deref() == source.name()
                 });
                 list.push(kept.cloned().unwrap_or_else(|| {
                     let peer =
                         peer::build(&self.config, self.trust.as_ref(), source.name(), address);
                     let label = address.to_string().into();
                     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-                    Arc::new(Endpoint { address, label, peer, number, weight: source.weight })
+                    let (name, weight) = (source.name().map(Box::from), source.weight);
+                    Arc::new(Endpoint { address, label, peer, number, name, weight })
                 }));
             }
         }

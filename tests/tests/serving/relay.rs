@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use marchproxy_tests::client::{Broken, Http2};
+use marchproxy_tests::client::{Broken, Http2, WebSocket};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
@@ -188,4 +188,57 @@ async fn a_shared_connection_on_which_an_answer_did_not_come_is_not_used_again()
     assert_eq!(origin.connections(), 1);
     assert_eq!(connection.get("/").await.status, 200);
     assert_eq!(origin.connections(), 2);
+}
+
+#[tokio::test]
+async fn the_time_for_the_first_byte_begins_with_the_end_of_the_request() {
+    let origin = Origin::start().await;
+    let proxy = before(&origin, "timeouts: { first_byte: 500ms }").await;
+    let mut connection = proxy.connect().await;
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
+    connection.send_slowly(&[head, b"0\r\n\r\n"], Duration::from_millis(900)).await;
+    assert_eq!(connection.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn chunks_stay_whole_for_a_client_that_reads_slowly() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let size = 8 << 20;
+    let mut connection = proxy.connect().await;
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nx-script: chunked;size {size}\r\n\r\n");
+    connection.send(request).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let answer = connection.answer().await;
+    assert_eq!(answer.body.len(), size);
+    assert!(answer.body.iter().all(|byte| *byte == b'x'));
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_a_502() {
+    let flood = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+    let origin = RawOrigin::start(Behaviour::Answer(flood)).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.malformed"));
+}
+
+#[tokio::test]
+async fn a_websocket_that_its_client_ends_is_no_failure() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut socket = WebSocket::open(proxy.connect().await, "/").await;
+    socket.echo("hello").await.unwrap();
+    drop(socket);
+    let line = proxy.access_line(|line| line["status"] == 101).await;
+    assert_eq!(line.get("reason"), None, "{line}");
+}
+
+#[tokio::test]
+async fn te_is_an_option_of_the_connection_to_an_endpoint_of_http1() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
+    let seen = proxy.request(request).await.seen();
+    assert_eq!((seen.field("te"), seen.field("connection")), (Some("trailers"), Some("te")));
 }

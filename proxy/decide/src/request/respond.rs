@@ -39,11 +39,17 @@ fn inspect(
         return Err(Reason::UpstreamMalformed);
     }
     // RFC 9110, section 7.8: a server must not switch to what the client did not ask for.
-    if status == StatusCode::SWITCHING_PROTOCOLS && !exchange.websocket {
+    let is_asked_for = exchange.websocket && is_websocket(headers);
+    if status == StatusCode::SWITCHING_PROTOCOLS && !is_asked_for {
         return Err(Reason::UpstreamUpgrade);
     }
     check_size(headers)?;
     check_framing(status, version, headers)
+}
+
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let value = headers.get(UPGRADE);
+    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn check_size(headers: &HeaderMap) -> Result<(), Reason> {
@@ -86,6 +92,8 @@ fn check_framing(status: StatusCode, version: Version, headers: &HeaderMap) -> R
 /// upstream's connection.
 pub fn prepare_interim(to: &mut HeaderMap) {
     hop::strip_own(to);
+    // RFC 9110, section 8.6.
+    to.remove(CONTENT_LENGTH);
 }
 
 /// Checks the trailers of an answer. On HTTP/1 the wire has been checked already.
@@ -105,8 +113,7 @@ pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Reason> {
 /// 9112, section 7.1): its answer ends with the connection instead. `Via` and `X-Request-Id` are added. Last
 /// come the route's own edits.
 pub fn prepare(snapshot: &Snapshot, exchange: &Exchange, version: Version, to: &mut HeaderMap) {
-    let is_websocket = exchange.websocket
-        && to.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let is_websocket = exchange.websocket && is_websocket(to);
     hop::strip_own(to);
     if is_websocket {
         to.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -115,7 +122,7 @@ pub fn prepare(snapshot: &Snapshot, exchange: &Exchange, version: Version, to: &
     if exchange.version == Version::HTTP_10 {
         to.remove(&TRANSFER_ENCODING);
     }
-    if exchange.status == 204 {
+    if matches!(exchange.status, 101 | 204) {
         // RFC 9110, section 8.6: it has none, whatever the upstream says.
         to.remove(&CONTENT_LENGTH);
     }

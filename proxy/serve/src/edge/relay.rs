@@ -12,6 +12,9 @@ use super::{AnswerHead, Client, Flow, Piece};
 use crate::clock::{self, Alarm};
 use crate::upstream::{Failure, Session};
 
+/// Interim answers to one request.
+const MOST_INTERIMS: u8 = 16;
+
 /// How far the request's body is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Up {
@@ -41,6 +44,7 @@ pub(super) struct Relay<'a, C> {
     up: Up,
     down: Down,
     is_tunnel: bool,
+    interims: u8,
     /// Of this poll, once it has been asked for.
     now: Option<Moment>,
     /// Why the endpoint takes no more of the request. It may have answered all the same.
@@ -56,7 +60,18 @@ impl<'a, C: Client> Relay<'a, C> {
         times: &'a mut Times,
     ) -> Self {
         let (up, down) = (Up::Body, Down::Head);
-        Self { client, session, flow, times, up, down, is_tunnel: false, now: None, unsent: None }
+        Self {
+            client,
+            session,
+            flow,
+            times,
+            up,
+            down,
+            is_tunnel: false,
+            interims: 0,
+            now: None,
+            unsent: None,
+        }
     }
 
     /// Ready when the client has got its answer, or cannot get it.
@@ -79,7 +94,7 @@ impl<'a, C: Client> Relay<'a, C> {
         loop {
             match self.up {
                 Up::Body => match self.session.poll_room(context) {
-                    Poll::Pending => return Ok(()),
+                    Poll::Pending => return self.check_client(context),
                     Poll::Ready(Err(failure)) => self.stop_sending(failure),
                     Poll::Ready(Ok(())) => match self.client.poll_body(context)? {
                         Poll::Ready(piece) => self.pass_up(piece)?,
@@ -94,7 +109,14 @@ impl<'a, C: Client> Relay<'a, C> {
                 },
                 Up::Flushing => match self.session.poll_flush(context) {
                     Poll::Pending => return self.check_client(context),
-                    Poll::Ready(Ok(())) => self.up = Up::Over,
+                    Poll::Ready(Ok(())) => {
+                        self.up = Up::Over;
+                        if self.is_tunnel {
+                            // Neither end goes on without the other.
+                            self.client.send(Piece::End(None))?;
+                            self.down = Down::Flushing;
+                        }
+                    }
                     Poll::Ready(Err(failure)) => self.stop_sending(failure),
                 },
                 Up::Over => return self.check_client(context),
@@ -103,8 +125,8 @@ impl<'a, C: Client> Relay<'a, C> {
     }
 
     fn check_client(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
-        // A client that is not done sending is watched by reading its body.
-        let is_gone = self.client.is_body_done() && self.client.poll_gone(context).is_ready();
+        // The end of a tunnel is found by reading.
+        let is_gone = !self.is_tunnel && self.client.poll_gone(context).is_ready();
         if is_gone { Err(Reason::ClientGone.into()) } else { Ok(()) }
     }
 
@@ -118,6 +140,14 @@ impl<'a, C: Client> Relay<'a, C> {
         self.times.client_gives(false);
         self.unsent = Some(failure);
         self.up = Up::Over;
+    }
+
+    /// What became of the request when both directions failed.
+    fn worse(&mut self, failure: Failure) -> Failure {
+        match self.unsent {
+            Some(unsent) => Failure { fate: unsent.fate.max(failure.fate), ..failure },
+            None => failure,
+        }
     }
 
     fn pass_up(&mut self, piece: Piece) -> Result<(), Failure> {
@@ -135,14 +165,21 @@ impl<'a, C: Client> Relay<'a, C> {
                     forward::check_trailers(trailers)?;
                 }
                 self.up = Up::Flushing;
+                self.endpoint_moves();
+                self.times.is_sent();
                 if self.is_tunnel {
-                    // Neither end goes on without the other.
-                    self.down = Down::Flushing;
                     return Ok(());
                 }
             }
         }
-        self.session.send(piece)
+        match self.session.send(piece) {
+            // The endpoint may have answered although it takes no more.
+            Err(failure) if failure.reason != Reason::Internal => {
+                self.stop_sending(failure);
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 
     fn poll_down(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Failure> {
@@ -154,7 +191,7 @@ impl<'a, C: Client> Relay<'a, C> {
                         let _ = self.client.poll_flush(context)?;
                         return Ok(Poll::Pending);
                     }
-                    Poll::Ready(Err(failure)) => return Err(self.unsent.take().unwrap_or(failure)),
+                    Poll::Ready(Err(failure)) => return Err(self.worse(failure)),
                     Poll::Ready(Ok(head)) if head.is_interim() => self.interim(head)?,
                     Poll::Ready(Ok(head)) => {
                         self.answer(head)?;
@@ -214,6 +251,10 @@ impl<'a, C: Client> Relay<'a, C> {
     }
 
     fn interim(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
+        self.interims = self.interims.saturating_add(1);
+        if self.interims > MOST_INTERIMS {
+            return Err(Reason::UpstreamMalformed.into());
+        }
         self.check(&head)?;
         respond::prepare_interim(&mut head.headers);
         Ok(self.client.send_interim(head.status, head.headers)?)

@@ -22,6 +22,7 @@ pub struct Times {
     idle: Duration,
     body_idle: Duration,
     answer_idle: Duration,
+    is_sent: bool,
     has_head: bool,
     is_tunnel: bool,
     /// When the endpoint last took or gave something.
@@ -46,6 +47,7 @@ impl Times {
             idle: forever,
             body_idle: listener.map_or(forever, |listener| listener.body_idle),
             answer_idle: listener.map_or(forever, |listener| listener.answer_idle),
+            is_sent: false,
             has_head: false,
             is_tunnel: false,
             endpoint_moved: NEVER,
@@ -74,6 +76,7 @@ impl Times {
         self.endpoint_moved = now;
         self.client_gives_since = None;
         self.client_takes_since = None;
+        self.is_sent = false;
     }
 
     /// The endpoint takes or gives something `now`.
@@ -84,6 +87,11 @@ impl Times {
     /// When the endpoint last took or gave something.
     pub fn endpoint_moved(&self) -> Moment {
         self.endpoint_moved
+    }
+
+    /// The endpoint has been given the whole request.
+    pub fn is_sent(&mut self) {
+        self.is_sent = true;
     }
 
     /// The head of the answer is there.
@@ -126,7 +134,8 @@ impl Times {
         } else if let Some(since) = self.client_gives_since.filter(|_| !self.has_head) {
             consider(since, self.body_idle, Reason::BodyTime);
         } else {
-            let limit = if self.has_head { self.idle } else { self.first_byte };
+            let awaits_answer = self.is_sent && !self.has_head;
+            let limit = if awaits_answer { self.first_byte } else { self.idle };
             consider(moved, limit, Reason::UpstreamTimeout);
         }
         next

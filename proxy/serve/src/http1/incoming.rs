@@ -105,7 +105,12 @@ impl Incoming {
     ) -> Poll<io::Result<usize>> {
         let room = if matches!(self.arriving, Arriving::Head) { HEAD_READ } else { BODY_READ };
         self.waiting.reserve(room);
-        pin!(stream.read_buf(&mut self.waiting)).poll(context)
+        let read = pin!(stream.read_buf(&mut self.waiting)).poll(context);
+        if read.is_pending() && room == BODY_READ {
+            // The next piece may be long in coming.
+            self.trim();
+        }
+        read
     }
 
     /// The next piece of the body.

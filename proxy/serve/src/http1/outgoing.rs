@@ -40,6 +40,8 @@ pub struct Outgoing {
     /// Follows `large`.
     after: &'static [u8],
     leaving: Leaving,
+    /// Something was written and not flushed.
+    is_unflushed: bool,
 }
 
 impl Outgoing {
@@ -84,7 +86,7 @@ impl Outgoing {
 
     /// Whether another piece can be added.
     pub fn has_room(&self) -> bool {
-        self.large.is_empty() && self.gathered.len() < ENOUGH
+        self.large.is_empty() && self.after.is_empty() && self.gathered.len() < ENOUGH
     }
 
     /// Adds a piece of the body. `false`: it is longer, or shorter, than was said in the head.
@@ -135,9 +137,6 @@ impl Outgoing {
         stream: &mut (impl AsyncWrite + Unpin),
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while !self.is_empty() {
             let gathered = self.gathered.get(self.sent..).unwrap_or_default();
             let parts =
@@ -154,9 +153,14 @@ impl Outgoing {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.is_unflushed = true;
             self.forget(count);
         }
-        Pin::new(stream).poll_flush(context)
+        if self.is_unflushed {
+            ready!(Pin::new(stream).poll_flush(context))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Forgets the first `count` bytes, which have been sent.
@@ -241,6 +245,19 @@ mod tests {
             let expected = [b"head\r\n\r\n5\r\nsmall\r\n2001\r\n", &large[..], b"\r\n0\r\n\r\n"];
             assert_eq!(bytes, expected.concat());
         }
+    }
+
+    #[test]
+    fn nothing_slips_in_front_of_the_end_of_a_chunk() {
+        let mut outgoing = Outgoing::default();
+        outgoing.expect(Leaving::Chunks);
+        assert!(outgoing.add(Piece::Data(vec![b'x'; SMALL + 1].into())));
+        outgoing.forget("2001\r\n".len() + SMALL + 1);
+        assert!(!outgoing.has_room());
+        outgoing.forget(1);
+        assert!(!outgoing.has_room() && !outgoing.is_empty());
+        assert_eq!(sent(&mut outgoing, 1), b"\n");
+        assert!(outgoing.has_room());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::refuse;
 use super::transport::Transport;
 use super::worker::Worker;
 use crate::clock::{self, Alarm};
+use crate::edge::{Arrival, Client, Request};
 use client::Http1Client;
 
 /// The client connection preface of HTTP/2 (RFC 9113, section 3.4).
@@ -25,9 +26,11 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// While draining, an idle connection is kept this long for a request that may be on its way.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// What came instead of a further request head.
+/// What came.
 enum Next {
     Request(HeadFacts),
+    /// Nothing that could be read, although there seemed to be something.
+    Nothing,
     Http2,
     Refused(Reason),
     Closed,
@@ -48,19 +51,24 @@ where
         let began = clock::now();
         match read_head(&mut client, &caller).await {
             Next::Request(facts) => {
-                if !run(&mut client, &caller, worker, &drain, &mut alarm, &facts, began).await {
+                let Some(request) = client.take_request(&facts) else {
+                    return refuse(*client, &caller, worker, began, Reason::Internal);
+                };
+                let arrival = caller.arrival(began);
+                if !run(&mut client, &request, arrival, worker, &drain, &mut alarm).await {
                     return;
                 }
             }
+            Next::Nothing => continue,
             Next::Http2 if first => {
                 let Some((stream, came)) = client.into_parts() else { return };
                 return Box::pin(http2::serve(stream, came, &caller, worker, drain)).await;
             }
             Next::Http2 => {
-                return refuse(&mut client, &caller, worker, began, Reason::RequestLine).await;
+                return refuse(*client, &caller, worker, began, Reason::RequestLine);
             }
             Next::Refused(reason) => {
-                return refuse(&mut client, &caller, worker, began, reason).await;
+                return refuse(*client, &caller, worker, began, reason);
             }
             Next::Closed => return,
         }
@@ -127,6 +135,8 @@ async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -
         let began = !waiting.is_empty();
         let read = if let Some(read) = client.read_more().now_or_never() {
             Ok(read)
+        } else if !client.has_something() {
+            return Next::Nothing;
         } else {
             let until = *until.get_or_insert_with(|| Instant::now() + head_time);
             timeout_at(until, client.read_more()).await
@@ -142,25 +152,20 @@ async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -
 /// Serves one request whose head has been read. `false`: it was the last one.
 async fn run<S>(
     client: &mut Http1Client<S>,
-    caller: &Caller,
+    request: &Request,
+    arrival: Arrival,
     worker: &Arc<Worker>,
     drain: &Drain,
     alarm: &mut Alarm,
-    facts: &HeadFacts,
-    began: Moment,
 ) -> bool
 where
     S: Transport + 'static,
 {
-    let Some(request) = client.take_request(facts) else {
-        refuse(client, caller, worker, began, Reason::Internal).await;
-        return false;
-    };
     if drain.is_on() {
-        crate::edge::Client::close_after(client);
+        client.close_after();
     }
     // In a box: it would take its room for as long as the connection idles.
-    Box::pin(worker.edge.serve(client, &request, caller.arrival(began), alarm)).await;
+    Box::pin(worker.edge.serve(client, request, arrival, alarm)).await;
     let goes_on = client.is_reusable();
     if goes_on {
         client.next_request();
@@ -170,14 +175,15 @@ where
     goes_on
 }
 
-/// Answers with the refusal that is due for `reason` and records it.
-async fn refuse<S: Transport>(
-    client: &mut Http1Client<S>,
+/// Answers with the refusal that is due for `reason`, records it, and ends the connection.
+fn refuse<S: Transport>(
+    client: Http1Client<S>,
     caller: &Caller,
     worker: &Arc<Worker>,
     began: Moment,
     reason: Reason,
 ) {
-    let bytes = refuse::at_the_wire(&worker.edge, caller.arrival(began), client.waiting(), reason);
-    client.send_last(&bytes).await;
+    let arrival = caller.arrival(began);
+    let bytes = refuse::at_the_wire(&worker.edge, arrival, client.waiting(), reason);
+    client.end_with(&bytes);
 }

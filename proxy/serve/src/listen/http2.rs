@@ -29,8 +29,8 @@ const MALFORMED_STREAMS: usize = 32;
 const LEAVING: Duration = Duration::from_secs(1);
 /// What a client may send on one stream before we have passed it on.
 const STREAM_WINDOW: u32 = 256 << 10;
-/// The same for all streams of a connection.
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// The same for all streams of a connection: some uploads that do not get on must not stop the others.
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// Streams of one connection that are being served.
 #[derive(Default)]
@@ -82,6 +82,7 @@ pub async fn serve<S>(
     let view = caller.listener().view();
     let preface_time = view.config.requests.head_time.duration();
     let keep_alive = view.config.connections.keep_alive.duration();
+    let answer_idle = view.config.requests.answer_idle.duration();
     let builder =
         builder(view.config.connections.http2_streams, view.config.requests.head_size.bytes());
     drop(view);
@@ -90,7 +91,7 @@ pub async fn serve<S>(
     let Ok(Ok(mut h2)) = timeout(preface_time, builder.handshake(stream)).await else { return };
     let running = Arc::new(Running::default());
     let mut patience = preface_time;
-    let mut leaving = false;
+    let mut is_leaving = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -103,17 +104,20 @@ pub async fn serve<S>(
                 continue;
             }
             () = running.idle(patience) => {
-                if std::mem::replace(&mut leaving, true) {
+                // Streams that are not over have the end of an answer to send.
+                let next = if h2.has_streams() { answer_idle } else { LEAVING };
+                if is_leaving && next <= patience {
                     return;
                 }
                 // A request may be on its way: the client is told before it is left.
                 h2.graceful_shutdown();
-                patience = LEAVING;
+                is_leaving = true;
+                patience = next;
                 continue;
             }
         };
         let Some(Ok((request, respond))) = accepted else { return };
-        patience = if leaving { LEAVING } else { keep_alive };
+        patience = if is_leaving { LEAVING } else { keep_alive };
         let arrival = caller.arrival(clock::now());
         let (worker, drain, guard) = (Arc::clone(worker), drain.clone(), running.start());
         tokio::spawn(serve_stream(request, respond, arrival, worker, drain, guard));

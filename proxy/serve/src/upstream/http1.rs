@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use http::header::TE;
 use http::{Method, StatusCode};
 use marchproxy_decide::verdict::Reason;
 use marchproxy_decide::wire::answer::{AnswerFacts, AnswerFraming, AnswerScanner};
@@ -57,8 +58,17 @@ impl Http1 {
         if outbound.body == OutboundBody::Unknown {
             fields::write_line("transfer-encoding", b"chunked", into);
         }
-        if !outbound.keeps_connection && !outbound.is_websocket {
-            fields::write_line("connection", b"close", into);
+        // RFC 9110, section 10.1.4: `TE` belongs to the connection.
+        let option: Option<&[u8]> =
+            match (outbound.keeps_connection, outbound.headers.contains_key(TE)) {
+                _ if outbound.is_websocket => None,
+                (true, true) => Some(b"te"),
+                (false, true) => Some(b"te, close"),
+                (false, false) => Some(b"close"),
+                (true, false) => None,
+            };
+        if let Some(option) = option {
+            fields::write_line("connection", option, into);
         }
         into.extend_from_slice(b"\r\n");
     }
@@ -107,8 +117,9 @@ impl Http1 {
         let phrase = (!is_usual && !phrase.is_empty()).then(|| head.slice_ref(phrase));
         let answer = AnswerHead { status, version: facts.version, phrase, headers };
         if !answer.is_interim() {
-            self.keep_alive &= facts.keep_alive;
-            self.incoming.expect(self.body_after(status, facts.framing));
+            let body = self.body_after(status, facts.framing);
+            self.keep_alive &= facts.keep_alive && !matches!(body, Arriving::UntilEnd);
+            self.incoming.expect(body);
         }
         Ok(answer)
     }

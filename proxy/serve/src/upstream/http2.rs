@@ -3,15 +3,17 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{Ping, PingPong, RecvStream};
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::{Request, Uri, Version};
 use marchproxy_decide::verdict::Reason;
 use pingora_core::protocols::Stream;
+use tokio::time::{sleep, timeout};
 
 use super::session::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
@@ -20,9 +22,11 @@ use crate::http2::{self, Sending};
 /// Requests at one time on one connection, unless the endpoint wants fewer.
 const STREAMS: usize = 100;
 /// What an endpoint may send on one stream before the client has taken it.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// The same for all streams of a connection.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+const STREAM_WINDOW: u32 = 128 << 10;
+/// The same for all streams of a connection: clients that do not read must not stop the others.
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// How often an endpoint is asked for a sign of life while exchanges run, and how long it may take.
+const PING: Duration = Duration::from_secs(10);
 /// Bytes in the head of an answer, as HTTP/2 counts them.
 const MAX_HEAD: u32 = 128 << 10;
 
@@ -53,20 +57,30 @@ impl Shared {
             .max_header_list_size(MAX_HEAD)
             .max_send_buffer_size(http2::SEND_BUFFER);
         let shook = builder.handshake(stream).await;
-        let (send, connection) = shook.map_err(|_| Reason::UpstreamReset)?;
+        let (send, mut connection) = shook.map_err(|_| Reason::UpstreamReset)?;
+        let pings = connection.ping_pong();
         let state = Arc::new(State::default());
         let told = Arc::clone(&state);
         // Ends with the connection: when the endpoint closes it, or when nobody holds it any more.
         tokio::spawn(async move {
-            let _ = connection.await;
+            let watched = Arc::clone(&told);
+            tokio::select! {
+                _ = connection => {}
+                () = lives(pings, watched) => {}
+            }
             told.is_retired.store(true, Ordering::Relaxed);
         });
         Ok(Self { send, state })
     }
 
     /// Whether another exchange may begin on it.
-    pub fn has_room(&self) -> bool {
+    pub fn has_room(&mut self) -> bool {
         let most = STREAMS.min(self.send.current_max_send_streams());
+        // An endpoint that is leaving takes no further streams.
+        let mut context = Context::from_waker(Waker::noop());
+        if matches!(self.send.poll_ready(&mut context), Poll::Ready(Err(_))) {
+            self.retire();
+        }
         !self.is_retired() && self.state.running.load(Ordering::Relaxed) < most
     }
 
@@ -88,6 +102,18 @@ impl Shared {
     /// Whether nothing runs on it.
     pub fn is_idle(&self) -> bool {
         self.state.running.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Resolves when the endpoint has gone without a word, while exchanges run.
+async fn lives(pings: Option<PingPong>, state: Arc<State>) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    loop {
+        sleep(PING).await;
+        let is_idle = state.running.load(Ordering::Relaxed) == 0;
+        if !is_idle && !matches!(timeout(PING, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+            return;
+        }
     }
 }
 
@@ -132,7 +158,9 @@ impl Http2 {
         *request.headers_mut() = headers;
         let is_end = outbound.body == OutboundBody::None;
         let sent = self.shared.send.send_request(request, is_end);
-        let (response, stream) = sent.map_err(|error| self.failure(&error))?;
+        // Nothing has been sent yet.
+        let (response, stream) =
+            sent.map_err(|error| Failure { fate: Fate::Unprocessed, ..self.failure(&error) })?;
         self.response = Some(response);
         self.sending = (!is_end).then(|| Sending::new(stream));
         Ok(())
@@ -172,21 +200,18 @@ impl Http2 {
             return Poll::Ready(Err(Reason::Internal.into()));
         };
         if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(context) {
+            self.has_answered = true;
             let (parts, ()) = interim.into_parts();
             return Poll::Ready(Ok(head_of(parts)));
         }
-        let answered = ready!(Pin::new(response).poll(context));
-        self.has_answered = true;
-        Poll::Ready(match answered {
+        Poll::Ready(match ready!(Pin::new(response).poll(context)) {
             Ok(answer) => {
+                self.has_answered = true;
                 let (parts, body) = answer.into_parts();
                 self.receiving = Some(body);
                 Ok(head_of(parts))
             }
-            Err(error) => {
-                self.has_answered = false;
-                Err(self.failure(&error))
-            }
+            Err(error) => Err(self.failure(&error)),
         })
     }
 
@@ -208,11 +233,12 @@ impl Http2 {
     }
 
     fn failure(&self, error: &h2::Error) -> Failure {
-        // RFC 9113, sections 6.8 and 8.7. An error without a code is our own side's: it does not send
-        // on a connection that is ending.
-        let is_unprocessed = error.is_go_away()
-            || error.reason().is_none() && !error.is_io()
-            || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        if error.is_go_away() || error.is_io() {
+            self.shared.retire();
+        }
+        // RFC 9113, sections 6.8 and 8.7: the endpoint says that it has done nothing.
+        let is_unprocessed = error.is_remote()
+            && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
         let fate = if self.has_answered {
             Fate::Begun
         } else if is_unprocessed {

@@ -66,10 +66,11 @@ impl Pool {
     pub fn take(&self, endpoint: &Endpoint, upgrades: bool) -> Option<Session> {
         let mut all = self.all();
         let kept = all.get_mut(&endpoint.number)?;
-        if !upgrades
-            && let Some(shared) = kept.shared.iter().find(|shared| shared.connection.has_room())
-        {
-            return Some(Session::Http2(Http2::new(shared.connection.clone())));
+        if !upgrades {
+            let mut shared = kept.shared.iter_mut().map(|kept| &mut kept.connection);
+            if let Some(shared) = shared.find_map(|shared| shared.has_room().then_some(shared)) {
+                return Some(Session::Http2(Http2::new(shared.clone())));
+            }
         }
         while let Some(mut idle) = kept.idle.pop() {
             if is_open(&mut idle.stream) {

@@ -17,8 +17,8 @@ pub struct Failure {
     pub fate: Fate,
 }
 
-/// What an endpoint made of a request that failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What an endpoint made of a request that failed; the worst comes last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Fate {
     /// Nothing: it says so, or was never sent it.
     Unprocessed,

@@ -56,8 +56,11 @@ fn protocols_are_switched_only_when_asked() {
     let mut exchange = exchange();
     exchange.websocket = true;
     let status = StatusCode::SWITCHING_PROTOCOLS;
-    let verdict = check(&exchange, status, Version::HTTP_11, &HeaderMap::new());
-    assert!(matches!(verdict, Verdict::Pass));
+    for (protocol, passes) in [("WebSocket", true), ("h2c", false)] {
+        let headers = HeaderMap::from_iter([(UPGRADE, protocol.parse().unwrap())]);
+        let verdict = check(&exchange, status, Version::HTTP_11, &headers);
+        assert_eq!(matches!(verdict, Verdict::Pass), passes, "{protocol}");
+    }
 }
 
 fn prepared(websocket: bool, fields: &[(&str, &str)]) -> HeaderMap {

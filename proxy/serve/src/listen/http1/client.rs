@@ -121,12 +121,10 @@ impl<S: Transport> Http1Client<S> {
         Some((self.stream.take()?, waiting))
     }
 
-    /// Writes `bytes` and sends them; the connection must be dropped after it.
-    pub async fn send_last(&mut self, bytes: &[u8]) {
+    /// Sends `bytes` and ends the connection.
+    pub fn end_with(mut self, bytes: &[u8]) {
         self.is_aborted = true;
-        self.outgoing.head(Leaving::UntilEnd).extend_from_slice(bytes);
-        // The client may be gone.
-        let _ = std::future::poll_fn(|context| self.poll_flush(context)).await;
+        self.outgoing.head(Leaving::Nothing).extend_from_slice(bytes);
     }
 
     /// Whether the connection can be used for another request. Finishes with the one before.
@@ -138,7 +136,12 @@ impl<S: Transport> Http1Client<S> {
     /// Tells the client that nothing more comes, when the last answer was whole.
     pub fn close(&mut self) {
         let is_whole = self.is_answered && !self.is_aborted && self.outgoing.is_empty();
-        if is_whole && let Some(stream) = &mut self.stream {
+        // Else it lingers.
+        let is_read = self.waiting().is_empty() && self.incoming.is_idle();
+        if is_whole
+            && is_read
+            && let Some(stream) = &mut self.stream
+        {
             // What cannot be sent at once is not waited for: the connection ends either way.
             let _ = AsyncWriteExt::shutdown(stream).now_or_never();
         }
@@ -270,25 +273,21 @@ impl<S: Transport> Client for Http1Client<S> {
 
     fn abort(&mut self) {
         self.is_aborted = true;
-        let is_open = !self.is_answered && self.outgoing.ends_with_stream();
-        if is_open && let Some(stream) = self.stream.take() {
-            stream.reset_on_close();
-        }
     }
 }
 
 impl<S: Transport> Drop for Http1Client<S> {
     fn drop(&mut self) {
+        let Some(stream) = self.stream.take() else { return };
+        let is_cut = !self.is_answered && !self.is_tunnel;
+        if is_cut && self.outgoing.ends_with_stream() {
+            return stream.reset_on_close();
+        }
         // Closing with unread bytes in the kernel resets the connection, and the client may lose
         // the answer that it was about to read (RFC 9112, section 9.6).
-        let unread = self.is_aborted
-            || !self.waiting().is_empty()
-            || !(self.is_tunnel || self.incoming.is_idle());
+        let is_unread = self.is_aborted || !self.waiting().is_empty() || !self.incoming.is_idle();
         // What was written is the beginning of an answer, and its status is in the log.
-        let unsent = !self.outgoing.is_empty();
-        if (unread || unsent)
-            && let Some(stream) = self.stream.take()
-        {
+        if is_unread || !self.outgoing.is_empty() {
             linger::close(stream, self.outgoing.take_unsent(), self.caller.clone());
         }
     }
