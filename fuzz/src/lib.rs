@@ -5,11 +5,13 @@
 //! input breaks a promise.
 #![forbid(unsafe_code)]
 
+mod answer_head;
 mod configuration;
 mod cuts;
 mod request_body;
 mod request_head;
 
+pub use answer_head::answer_head;
 pub use configuration::configuration;
 pub use request_body::request_body;
 pub use request_head::request_head;
@@ -18,8 +20,9 @@ pub use request_head::request_head;
 pub type Target = fn(&[u8]);
 
 /// All of them, with the names of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 3] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("configuration", configuration),
     ("request_head", request_head),
     ("request_body", request_body),
+    ("answer_head", answer_head),
 ];
