@@ -1,12 +1,14 @@
 //! What passes between the two sides of a request, whatever each speaks.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use marchproxy_tests::client::{Broken, Http2, WebSocket};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
+use tokio::io::AsyncWriteExt;
 
 async fn before(origin: &Origin, upstream: &str) -> Proxy {
     let text = SIMPLE.replace("name: app,", &format!("name: app, {upstream},"));
@@ -241,4 +243,102 @@ async fn te_is_an_option_of_the_connection_to_an_endpoint_of_http1() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
     let seen = proxy.request(request).await.seen();
     assert_eq!((seen.field("te"), seen.field("connection")), (Some("trailers"), Some("te")));
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_seen_is_not_sent_twice_unless_it_is_safe() {
+    let origin = RawOrigin::start(Behaviour::CloseOnReuse).await;
+    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
+    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
+    let mut connection = proxy.connect().await;
+    assert_eq!(connection.get("/").await.status, 200);
+    connection.send("POST /once HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(connection.answer().await.status, 502);
+    assert_eq!(origin.received().matches("POST /once").count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_with_more_than_the_answer_on_it_is_not_used_again() {
+    let more = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n";
+    let origin = RawOrigin::start(Behaviour::AnswerAndStay(more.to_vec())).await;
+    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
+    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
+    for made in 1..4 {
+        assert_eq!(proxy.get("/").await.text(), "ok");
+        assert_eq!(origin.connections(), made);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_upload_ends_both_connections() {
+    let origin = Origin::start().await;
+    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
+    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
+    let mut connection = proxy.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nx-script: early\r\n\r\nabc";
+    connection.send(head).await;
+    let answer = connection.answer().await;
+    assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
+    connection.closed().await;
+    // What is asked now must not be taken for the rest of that upload.
+    assert_eq!(proxy.get("/").await.status, 200);
+    assert_eq!(origin.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_take_the_body_is_given_the_time_for_pauses() {
+    let origin = RawOrigin::start(Behaviour::Deaf).await;
+    let text = SIMPLE
+        .replace("name: app,", "name: app, timeouts: { first_byte: 200ms, idle: 1s },")
+        .replace("name: web,", "name: web, requests: { body_size: 1GiB },");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let begin = Instant::now();
+    let mut connection = proxy.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000000\r\n\r\n";
+    connection.send(head).await;
+    let piece = vec![b'x'; 1 << 16];
+    let pour = async { while connection.try_send(&piece).await.is_ok() {} };
+    tokio::select! {
+        () = pour => {}
+        line = proxy.access_line(|line| line["reason"] == "upstream.timeout") => {
+            assert_eq!(line["status"], 504, "{line}");
+        }
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+/// By curl, which forgets an answer when its stream is reset before it has sent all.
+#[tokio::test]
+async fn curl_shows_the_refusal_of_an_upload_over_http2() {
+    let origin = Origin::start().await;
+    let text = SIMPLE.replace("path: /", "path: /only");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let url = format!("http://{}/elsewhere", proxy.web());
+    for _ in 0..5 {
+        let mut curl = tokio::process::Command::new("curl")
+            .args([
+                "-sS",
+                "--max-time",
+                "10",
+                "--http2-prior-knowledge",
+                "--data-binary",
+                "@-",
+                &url,
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut input = curl.stdin.take().unwrap();
+        let body = vec![b'x'; 2_000_000];
+        // curl may stop reading when it has been refused.
+        let _ = input.write_all(&body).await;
+        drop(input);
+        let told = curl.wait_with_output().await.unwrap();
+        let (out, err) =
+            (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+        assert!(out.contains("route.none"), "{out} {err}");
+    }
 }
