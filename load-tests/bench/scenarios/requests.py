@@ -38,7 +38,7 @@ def http2(place: Place, options: Options) -> Report:
     def load(peer: Peer) -> Load:
         return clients.h2load(place.client_core, peer.url("p256"), options.seconds)
 
-    rounds = _measured(place, options, ["nginx", "envoy", OURS], load)
+    rounds = _measured(place, options, ["nginx", "haproxy", "envoy", OURS], load)
     targets = [_target(rounds, "nginx", 1.65)]
     return _report("http2", "Requests over HTTP/2 and TLS", HTTP2, rounds, targets)
 

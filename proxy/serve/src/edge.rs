@@ -140,7 +140,7 @@ impl Edge {
 async fn connect<C: Client>(
     client: &mut C,
     mut made: Pin<Box<impl Future<Output = Result<Session, Reason>>>>,
-    by: Moment,
+    (by, late): (Moment, Reason),
     alarm: &mut Alarm,
 ) -> Result<Session, Reason> {
     std::future::poll_fn(|context: &mut Context<'_>| {
@@ -150,7 +150,7 @@ async fn connect<C: Client>(
         if client.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Reason::ClientGone));
         }
-        alarm.poll(by, context).map(|()| Err(Reason::ConnectTimeout))
+        alarm.poll(by, context).map(|()| Err(late))
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! What passes between the two sides of a request, whatever each speaks.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 async fn before(origin: &Origin, upstream: &str) -> Proxy {
     let text = SIMPLE.replace("name: app,", &format!("name: app, {upstream},"));
@@ -340,5 +343,88 @@ async fn curl_shows_the_refusal_of_an_upload_over_http2() {
         let (out, err) =
             (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
         assert!(out.contains("route.none"), "{out} {err}");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_of_requests_shares_the_connections_of_an_http2_upstream() {
+    let origin = Origin::http2().await;
+    let one_worker = format!(
+        "{}\nprocess: {{ workers: 1 }}\n",
+        SIMPLE.replace("name: app,", "name: app, protocol: http2,")
+    );
+    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
+    let mut running = Vec::new();
+    for _ in 0..150 {
+        let mut connection = proxy.connect().await;
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: delay 200\r\n\r\n").await;
+        running.push(connection);
+    }
+    for mut connection in running {
+        assert_eq!(connection.answer().await.status, 200);
+    }
+    assert!(origin.connections() <= 3, "{} connections", origin.connections());
+}
+
+/// An origin of HTTP/2 that says goodbye on each connection after its first request, which it
+/// answers only when told to, when it is slow.
+async fn leaving_origin(released: watch::Receiver<bool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut released = released.clone();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+                connection.graceful_shutdown();
+                let is_slow = request.uri().path() == "/slow";
+                tokio::spawn(async move {
+                    if is_slow {
+                        let _ = released.wait_for(|released| *released).await;
+                    }
+                    respond.send_response(http::Response::new(()), true).unwrap();
+                });
+                // Until the goodbye has arrived, others may come.
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    respond.send_response(http::Response::new(()), true).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_shared_connection_that_is_being_left_takes_no_further_requests() {
+    let (release, released) = watch::channel(false);
+    let origin = leaving_origin(released).await;
+    let text = format!(
+        "{}\nprocess: {{ workers: 1 }}\n",
+        SIMPLE.replace("name: app,", "name: app, protocol: http2,")
+    );
+    let proxy = Setup::new().set("origin", origin).start(&text).await;
+    let mut slow = proxy.connect().await;
+    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut connection = proxy.connect().await;
+    for _ in 0..20 {
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(connection.answer().await.status, 200);
+    }
+    release.send_replace(true);
+    assert_eq!(slow.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn codings_of_a_request_are_refused_with_their_reasons() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    for (coding, status, reason) in [
+        ("gzip, chunked", 501, "sanity.coding_unknown"),
+        ("chunked, chunked", 400, "sanity.coding_invalid"),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n");
+        let answer = proxy.request(request).await;
+        assert_eq!((answer.status, answer.reason().as_str()), (status, reason));
     }
 }

@@ -7,6 +7,7 @@ use marchproxy_tests::certs::{Authority, Kind};
 use marchproxy_tests::client::{Connection, Http2, TlsClient, WebSocket};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy};
+use tokio::io::AsyncWriteExt;
 
 const TEXT: &str = r#"
 listeners:
@@ -177,4 +178,27 @@ async fn a_client_is_told_that_its_name_was_used() {
         let text = String::from_utf8_lossy(&ended.stdout);
         assert_eq!(text.contains("TLS server extension \"server name\""), told, "{text}");
     }
+}
+
+/// Without it, whoever reads until the end cannot tell the end from a cut (RFC 8446, section 6.1).
+#[tokio::test]
+async fn a_connection_ends_with_a_closing_alert() {
+    let site = start(Kind::Ecdsa, "1.2").await;
+    let mut child = tokio::process::Command::new("openssl")
+        .args(["s_client", "-quiet", "-ign_eof", "-servername", "shop.example.com", "-connect"])
+        .arg(site.proxy.web().to_string())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"GET / HTTP/1.0\r\nHost: shop.example.com\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output());
+    let ended = ended.await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    let answer = String::from_utf8_lossy(&ended.stdout);
+    assert!(answer.contains("HTTP/1.1 200"), "{answer} {told}");
+    assert!(!told.contains("unexpected eof"), "{told}");
 }

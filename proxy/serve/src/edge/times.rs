@@ -66,9 +66,14 @@ impl Times {
         self.end = clock::later(now, whole);
     }
 
-    /// When a connection must be there that is begun `now`.
-    pub fn connect_by(&self, now: Moment) -> Moment {
-        clock::later(now, self.connect).min(self.end)
+    /// When a connection must be there that is begun `now`, and what it means when it is not.
+    pub fn connect_by(&self, now: Moment) -> (Moment, Reason) {
+        let by = clock::later(now, self.connect);
+        if by <= self.end {
+            (by, Reason::ConnectTimeout)
+        } else {
+            (self.end, Reason::UpstreamTimeout)
+        }
     }
 
     /// A connection is there `now`: the answer is waited for.

@@ -51,7 +51,7 @@ async fn serve_admitted(
     let Some(tls) = view.tls.clone() else {
         let http2_only = !view.speaks_http1();
         drop(view);
-        let socket = Socket::new(stream, peer, local, false);
+        let socket = Socket::new(stream, false);
         let caller = caller(None);
         if http2_only {
             return Box::pin(http2::serve(socket, Bytes::new(), &caller, worker, drain)).await;
@@ -60,7 +60,7 @@ async fn serve_admitted(
     };
     let patience = view.config.connections.handshake.duration();
     drop(view);
-    let socket = Socket::new(stream, peer, local, true);
+    let socket = Socket::new(stream, true);
     let handshake = Box::pin(timeout(patience, tls.handshake(socket))).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,

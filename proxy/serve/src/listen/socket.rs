@@ -1,15 +1,13 @@
-//! A client's TCP connection as the stream that Pingora and `BoringSSL` read from and write to.
+//! A client's TCP connection as the stream that `BoringSSL` and we read from and write to.
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -27,7 +25,6 @@ pub struct Socket {
     tcp: TcpStream,
     /// Bytes read ahead and not yet asked for; `None` on plain text, where it has no use.
     ahead: Option<Ahead>,
-    digest: Arc<SocketDigest>,
 }
 
 #[derive(Default)]
@@ -38,13 +35,8 @@ struct Ahead {
 
 impl Socket {
     /// Wraps an accepted connection. `tls` says whether `BoringSSL` will read from it.
-    pub fn new(tcp: TcpStream, peer: SocketAddr, local: SocketAddr, tls: bool) -> Self {
-        let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-        // Known already: saves Pingora two system calls for each connection.
-        let _ = digest.peer_addr.set(Some(PingoraAddress::Inet(peer)));
-        let _ = digest.local_addr.set(Some(PingoraAddress::Inet(local)));
-        let ahead = tls.then(Ahead::default);
-        Self { tcp, ahead, digest: Arc::new(digest) }
+    pub fn new(tcp: TcpStream, tls: bool) -> Self {
+        Self { tcp, ahead: tls.then(Ahead::default) }
     }
 
     /// Whether a read would find something at once, without asking the kernel for it.
@@ -173,7 +165,7 @@ impl GetProxyDigest for Socket {
 
 impl GetSocketDigest for Socket {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.digest))
+        None
     }
 }
 

@@ -40,6 +40,8 @@ struct Shelf {
     /// The one used last is used first, so that what is too many falls idle.
     idle: Vec<Idle>,
     shared: Vec<SharedUntil>,
+    /// Whose turn it is to make a shared connection: the others wait for it.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Idle {
@@ -91,8 +93,23 @@ impl Pool {
         endpoint: &Arc<Endpoint>,
         upgrades: bool,
     ) -> Result<Session, Reason> {
-        if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2) {
+        let speaks_http2 = matches!(endpoint.peer.options.alpn, ALPN::H2);
+        if upgrades && speaks_http2 {
             return Err(Reason::NoUpgrade);
+        }
+        let turn = self.shelf(endpoint, |shelf| {
+            // Where it is not known yet, the first connections are made at once.
+            let will_be_shared = speaks_http2 || !shelf.shared.is_empty();
+            (will_be_shared && !upgrades).then(|| Arc::clone(&shelf.turn))
+        });
+        let _turn = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        if turn.is_some()
+            && let Some(session) = self.take(endpoint, upgrades)
+        {
+            return Ok(session);
         }
         let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
             let mut peer = endpoint.peer.clone();
@@ -108,17 +125,11 @@ impl Pool {
             Refused::Pin => Reason::UpstreamPin,
             Refused::Outdated => Reason::UpstreamTls,
         })?;
-        let speaks_http2 = match endpoint.peer.options.alpn {
-            // Known beforehand; over TLS, the endpoint must have agreed.
-            ALPN::H2 => {
-                if tls.is_some() && !matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-                    return Err(Reason::UpstreamTls);
-                }
-                true
-            }
-            _ => matches!(stream.selected_alpn_proto(), Some(ALPN::H2)),
-        };
-        if !speaks_http2 {
+        let has_agreed = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        if speaks_http2 && tls.is_some() && !has_agreed {
+            return Err(Reason::UpstreamTls);
+        }
+        if !speaks_http2 && !has_agreed {
             return Ok(Session::Http1(Http1::new(stream)));
         }
         let connection = Shared::begin(stream).await?;
@@ -158,13 +169,14 @@ impl Pool {
         }
     }
 
-    fn shelf(&self, endpoint: &Arc<Endpoint>, change: impl FnOnce(&mut Shelf)) {
+    fn shelf<T>(&self, endpoint: &Arc<Endpoint>, change: impl FnOnce(&mut Shelf) -> T) -> T {
         let mut all = self.all();
         change(all.entry(endpoint.number).or_insert_with(|| Shelf {
             endpoint: Arc::downgrade(endpoint),
             idle: Vec::new(),
             shared: Vec::new(),
-        }));
+            turn: Arc::default(),
+        }))
     }
 
     /// Closes, for as long as it is polled, connections that have idled too long, that the endpoint
