@@ -22,8 +22,9 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::resolver::Resolver;
+pub use failure::{Failure, Fate};
 pub use pool::Pool;
-pub use session::{Failure, Fate, Session};
+pub use session::Session;
 use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.

@@ -70,11 +70,15 @@ fn stands_alone(problem: &Problem, known: &[Problem]) -> bool {
     let others = problem.notes.iter().filter_map(|(_, place)| place.as_ref());
     let mut places = others.chain([&problem.place]);
     INDEPENDENT.contains(&problem.code)
-        && places.all(|place| !known.iter().any(|known| overlap(place, &known.place)))
+        && places.all(|place| !known.iter().any(|known| overlap(place, known)))
 }
 
-fn overlap(one: &Place, other: &Place) -> bool {
-    let (one, other) = (one.steps(), other.steps());
+fn overlap(place: &Place, known: &Problem) -> bool {
+    let (one, mut other) = (place.steps(), known.place.steps());
+    if known.code == "unknown-key" {
+        // It was meant for a neighbour.
+        other = other.split_last().map_or(other, |(_, parent)| parent);
+    }
     // The root stands for text that belongs nowhere.
     !one.is_empty() && !other.is_empty() && (one.starts_with(other) || other.starts_with(one))
 }

@@ -1,4 +1,4 @@
-//! From Pingora's errors to our reasons: the one place that knows both.
+//! Why an endpoint could not be reached, or an exchange with it failed.
 
 use std::io;
 
@@ -8,7 +8,34 @@ use pingora_error::ErrorType::{
     ConnectTimedout, HandshakeError, InvalidCert, TLSHandshakeFailure, TLSHandshakeTimedout,
 };
 
-/// Why no connection to an endpoint could be made.
+/// Why an exchange with an endpoint failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// What is to be recorded.
+    pub reason: Reason,
+    /// What the endpoint made of the request.
+    pub fate: Fate,
+}
+
+/// What an endpoint made of a request that failed; the worst comes last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Fate {
+    /// Nothing: it says so, or was never sent it.
+    Unprocessed,
+    /// Nothing has come of it. A kept connection may have been closed before the request was seen.
+    Unknown,
+    /// It has begun to answer, or was late.
+    Begun,
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self { reason, fate: Fate::Begun }
+    }
+}
+
+/// Why no connection to an endpoint could be made: the one place that knows Pingora's errors and our
+/// reasons.
 pub(super) fn reason(error: &Error) -> Reason {
     match error.etype() {
         ConnectTimedout | TLSHandshakeTimedout => Reason::ConnectTimeout,

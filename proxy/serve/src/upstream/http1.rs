@@ -11,7 +11,7 @@ use marchproxy_decide::wire::body::BodyWatch;
 use marchproxy_decide::wire::head::Framing;
 use pingora_core::protocols::Stream;
 
-use super::session::{Failure, Fate};
+use super::failure::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http1::{Arriving, Broken, Incoming, Leaving, Outgoing, fields};
 

@@ -15,7 +15,7 @@ use marchproxy_decide::verdict::Reason;
 use pingora_core::protocols::Stream;
 use tokio::time::{sleep, timeout};
 
-use super::session::{Failure, Fate};
+use super::failure::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http2::{self, Sending};
 

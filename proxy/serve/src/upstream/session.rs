@@ -2,37 +2,10 @@
 
 use std::task::{Context, Poll};
 
-use marchproxy_decide::verdict::Reason;
-
+use super::failure::Failure;
 use super::http1::Http1;
 use super::http2::Http2;
 use crate::edge::{AnswerHead, Outbound, Piece};
-
-/// Why an exchange with an endpoint failed.
-#[derive(Clone, Copy, Debug)]
-pub struct Failure {
-    /// What is to be recorded.
-    pub reason: Reason,
-    /// What the endpoint made of the request.
-    pub fate: Fate,
-}
-
-/// What an endpoint made of a request that failed; the worst comes last.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Fate {
-    /// Nothing: it says so, or was never sent it.
-    Unprocessed,
-    /// Nothing has come of it. A kept connection may have been closed before the request was seen.
-    Unknown,
-    /// It has begun to answer, or was late.
-    Begun,
-}
-
-impl From<Reason> for Failure {
-    fn from(reason: Reason) -> Self {
-        Self { reason, fate: Fate::Begun }
-    }
-}
 
 /// One exchange with an endpoint.
 pub enum Session {
