@@ -127,6 +127,7 @@ reasons! {
     ClientGone = "client.gone", 499, Client, "The client closed the connection before the answer was complete.";
     ClientSlow = "client.slow", 499, Client, "The client took too long to read the answer.";
     ClientProtocol = "client.protocol", 400, Client, "The client broke the rules of the protocol.";
+    Draining = "proxy.draining", 503, Proxy, "The time to finish was over when the proxy or its listener was stopped.";
     Internal = "proxy.internal", 500, Proxy, "The proxy failed.";
 }
 
@@ -199,6 +200,7 @@ impl Reason {
             | Self::ClientGone
             | Self::ClientSlow
             | Self::ClientProtocol
+            | Self::Draining
             | Self::Internal => true,
         }
     }

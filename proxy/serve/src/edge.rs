@@ -29,6 +29,8 @@ pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
 use relay::Relay;
 use times::Times;
 
+/// How much of a body that nobody wants is taken.
+const MOST_UNWANTED: usize = 64 << 10;
 /// Times that a request is tried again because a kept connection turned out to be dead.
 const STALE_RETRIES: u32 = 3;
 
@@ -48,16 +50,16 @@ impl Edge {
     pub async fn serve<C: Client>(
         &self,
         client: &mut C,
-        request: &Request,
+        request: Request,
         arrival: Arrival,
         alarm: &mut Alarm,
     ) {
-        let mut flow = Flow::begin(self, arrival);
+        let mut flow = Flow::begin(self, arrival, Some(request));
         let now = clock::now();
-        let verdict = flow.check(request, now);
+        let verdict = flow.check(now);
         let mut times = Times::new(&flow);
         let done = match verdict {
-            Verdict::Pass => self.forward(client, request, &mut flow, &mut times, alarm, now).await,
+            Verdict::Pass => self.forward(client, &mut flow, &mut times, alarm, now).await,
             Verdict::Answer(answer) => send(client, &mut flow, *answer, &times, alarm).await,
             Verdict::Refuse(reason) => Err(reason),
         };
@@ -76,20 +78,19 @@ impl Edge {
                 }
             }
         }
-        flow.finish(Some(&request.headers));
+        flow.finish();
     }
 
     async fn forward<C: Client>(
         &self,
         client: &mut C,
-        request: &Request,
         flow: &mut Flow,
         times: &mut Times,
         alarm: &mut Alarm,
         mut now: Moment,
     ) -> Result<(), Reason> {
         let upstream = Arc::clone(flow.upstream().ok_or(Reason::Internal)?);
-        let outbound = flow.outbound(request, &upstream, client.has_body());
+        let outbound = flow.outbound(&upstream, client.has_body()).ok_or(Reason::Internal)?;
         times.know(&upstream, now);
         let mut stale = 0;
         loop {
@@ -166,6 +167,21 @@ fn may_go_twice<C: Client>(failure: Failure, outbound: &Outbound, client: &C) ->
     is_safe && !client.has_given_body()
 }
 
+/// Takes what has come of a body that nobody wants: when that is all of it, and little, the
+/// connection can go on.
+fn take_rest<C: Client>(client: &mut C, flow: &mut Flow, context: &mut Context<'_>) {
+    let mut taken = 0_usize;
+    while !client.is_body_done() && taken <= MOST_UNWANTED {
+        match client.poll_body(context) {
+            Poll::Ready(Ok(Piece::Data(bytes))) => {
+                taken = taken.saturating_add(bytes.len());
+                flow.body_passes(bytes.len());
+            }
+            Poll::Ready(Ok(Piece::End(_)) | Err(_)) | Poll::Pending => return,
+        }
+    }
+}
+
 /// Sends an answer of the proxy's own.
 async fn send<C: Client>(
     client: &mut C,
@@ -180,6 +196,11 @@ async fn send<C: Client>(
     }
     flow.exchange.status = status.as_u16();
     flow.exchange.bytes_out = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    std::future::poll_fn(|context| {
+        take_rest(client, flow, context);
+        Poll::Ready(())
+    })
+    .await;
     if !client.is_body_done() {
         client.close_after();
     }

@@ -4,7 +4,6 @@ mod accept;
 mod caller;
 mod connection;
 mod descriptors;
-pub mod drain;
 mod gather;
 mod http1;
 mod http2;

@@ -3,6 +3,7 @@
 mod certificate;
 mod cli;
 mod clock;
+mod drain;
 mod edge;
 mod file;
 mod generation;

@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, Guard};
 use marchproxy_balance::RoundRobin;
 use marchproxy_conf::model;
 use marchproxy_conf::values::HostPort;
+use pingora_core::connectors::TransportConnector;
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -55,6 +56,8 @@ pub struct Endpoint {
     pub peer: HttpPeer,
     /// What tells it from all others of this process.
     number: u64,
+    /// Whether the last connection to it could not be made.
+    is_failing: AtomicBool,
     /// The name it was found by, if it was: TLS verifies it.
     name: Option<Box<str>>,
     weight: u32,
@@ -245,7 +248,8 @@ impl Upstream {
                     let label = address.to_string().into();
                     let number = NEXT.fetch_add(1, Ordering::Relaxed);
                     let (name, weight) = (source.name().map(Box::from), source.weight);
-                    Arc::new(Endpoint { address, label, peer, number, name, weight })
+                    let is_failing = AtomicBool::new(false);
+                    Arc::new(Endpoint { address, label, peer, number, is_failing, name, weight })
                 }));
             }
         }
@@ -255,6 +259,25 @@ impl Upstream {
         };
         self.endpoints.store(Arc::new(Endpoints { list, turns }));
     }
+}
+
+/// Connects to an endpoint once, TLS and all, as for a request; `host` is the name it was found by.
+///
+/// # Errors
+/// Why there is no connection, or none that may be used.
+pub async fn try_connect(
+    config: &model::Upstream,
+    host: Option<&str>,
+    address: SocketAddr,
+) -> Result<(), String> {
+    let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+    let peer = peer::build(config, trust.as_ref(), host, address);
+    let connector = TransportConnector::new(None);
+    let stream = connector.new_stream(&peer).await.map_err(|error| error.to_string())?;
+    let tls = stream.get_ssl_digest();
+    let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
+    let checked = trust.map_or(Ok(()), |trust| trust.check(handshake));
+    checked.map_err(|refused| refused.to_string())
 }
 
 impl Drop for Upstream {
@@ -277,6 +300,22 @@ impl Endpoints {
 }
 
 impl Endpoint {
+    /// Says, once until it works again, why no connection to it can be made.
+    fn fails(&self, upstream: &Upstream, why: &str) {
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            let (upstream, endpoint) = (&*upstream.name, &*self.label);
+            tracing::warn!(upstream, endpoint, error = why, "cannot connect to an endpoint");
+        }
+    }
+
+    /// A connection to it has been made.
+    fn works(&self, upstream: &Upstream) {
+        if self.is_failing.swap(false, Ordering::Relaxed) {
+            let (upstream, endpoint) = (&*upstream.name, &*self.label);
+            tracing::info!(upstream, endpoint, "connecting to an endpoint works again");
+        }
+    }
+
     /// Its share of requests, relative to the others.
     pub fn weight(&self) -> u32 {
         self.weight

@@ -120,3 +120,17 @@ async fn a_second_sigterm_cuts_at_once() {
     assert_eq!(proxy.ended(Duration::from_secs(5)).await.code(), Some(0));
     running.closed().await;
 }
+
+#[tokio::test]
+async fn what_the_end_of_a_drain_cuts_is_not_called_the_clients_doing() {
+    let origin = Origin::start().await;
+    let text = format!("{SIMPLE}\nprocess: {{ drain: 300ms }}\n");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let mut connection = proxy.connect().await;
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: patient\r\nx-script: hold\r\n\r\n";
+    connection.send(head).await;
+    eventually("the origin has it", async || (!origin.seen().is_empty()).then_some(())).await;
+    proxy.signal(Signal::TERM);
+    let line = proxy.access_line(|line| line["reason"] == "proxy.draining").await;
+    assert_eq!((&line["status"], &line["user_agent"]), (&503.into(), &"patient".into()), "{line}");
+}

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use marchproxy_tests::client::{Broken, Http2, WebSocket};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
-use marchproxy_tests::{Origin, Proxy};
+use marchproxy_tests::{Origin, Proxy, ports};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -427,4 +427,91 @@ async fn codings_of_a_request_are_refused_with_their_reasons() {
         let answer = proxy.request(request).await;
         assert_eq!((answer.status, answer.reason().as_str()), (status, reason));
     }
+}
+
+#[tokio::test]
+async fn what_only_a_proxy_may_say_does_not_pass_in_any_spelling() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let lies = [
+        "X_Forwarded_For",
+        "x-forwarded_for",
+        "X-Forwarded-Port",
+        "X-Real-IP",
+        "X_Real_IP",
+        "X-Client-IP",
+        "True-Client-IP",
+        "Proxy",
+        "X_Request_Id",
+        "X-Forwarded-Client-Cert",
+    ];
+    let fields: String = lies.iter().map(|name| format!("{name}: 8.8.8.8\r\n")).collect();
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}X_Mine: 1\r\nX-Forwarded: 1\r\n\r\n");
+    let seen = proxy.request(request).await.seen();
+    assert!(!seen.fields.iter().any(|(_, value)| value.contains("8.8.8.8")), "{seen:?}");
+    assert_eq!((seen.field("x_mine"), seen.field("x-forwarded")), (Some("1"), Some("1")));
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_connection_when_the_body_has_come() {
+    let origin = Origin::start().await;
+    let text = SIMPLE.replace("path: /", "path: /only");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let mut connection = proxy.connect().await;
+    for _ in 0..3 {
+        connection.send("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").await;
+        let answer = connection.answer().await;
+        assert_eq!((answer.status, answer.field("connection")), (404, None));
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_do_not_put_off_the_first_byte() {
+    let pieces = vec![b"HTTP/1.1 102 Processing\r\n\r\n".to_vec(); 12];
+    let origin = RawOrigin::start(Behaviour::Pieces(pieces, Duration::from_millis(200))).await;
+    let text = SIMPLE.replace("name: app,", "name: app, timeouts: { first_byte: 500ms },");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.timeout"));
+}
+
+#[tokio::test]
+async fn what_had_come_of_a_broken_answer_reaches_a_client_of_http2() {
+    let short = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nabc";
+    let origin = RawOrigin::answering(short).await;
+    let proxy = Proxy::before(origin.address()).await;
+    let mut client = Http2::open(proxy.web()).await;
+    for _ in 0..10 {
+        let request = client.request("GET", "/");
+        let (answer, _) = client.start(request, true).await.unwrap();
+        let mut body = answer.await.unwrap().into_body();
+        assert_eq!(body.data().await.unwrap().unwrap(), "abc");
+        assert!(body.data().await.unwrap().is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_host_of_a_refused_target_is_in_the_log() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let request = "GET /../etc/passwd HTTP/1.1\r\nHost: shop.example:8080\r\n\r\n";
+    assert_eq!(proxy.request(request).await.status, 400);
+    let line = proxy.access_line(|line| line["reason"] == "sanity.path_above_root").await;
+    assert_eq!(
+        (&line["host"], &line["path"]),
+        (&"shop.example:8080".into(), &"/../etc/passwd".into())
+    );
+}
+
+#[tokio::test]
+async fn why_an_endpoint_cannot_be_reached_is_logged_once() {
+    let away = SocketAddr::from(([127, 0, 0, 1], ports::free()));
+    let proxy = Proxy::before(away).await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/").await.status, 502);
+    }
+    let log = proxy.log.text();
+    assert_eq!(log.matches("cannot connect to an endpoint").count(), 1, "{log}");
+    assert!(log.contains("refused"), "{log}");
 }

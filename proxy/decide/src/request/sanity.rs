@@ -10,6 +10,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use http::header::{CONNECTION, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
@@ -36,7 +38,7 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
     match inspect(snapshot, head, exchange) {
         Ok(()) => Verdict::Pass,
         Err(reason) => {
-            keep_target(head.target, exchange);
+            keep_target(head, exchange);
             exchange.refuse(reason)
         }
     }
@@ -52,7 +54,7 @@ pub fn keep_refused(head: &[u8], exchange: &mut Exchange) {
         && let Ok(method) = Method::from_bytes(method)
     {
         exchange.method = method;
-        keep_target(target, exchange);
+        exchange.set_target("", None, &kept(target), None);
     }
 }
 
@@ -150,9 +152,20 @@ fn has_one(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get_all(name).iter().count() == 1
 }
 
-fn keep_target(target: &[u8], exchange: &mut Exchange) {
-    if exchange.path().is_empty() {
-        let kept = target.get(..KEPT_TARGET).unwrap_or(target);
-        exchange.set_target("", None, &String::from_utf8_lossy(kept), None);
+/// Keeps what can be told of a refused request: its host, when there is one, and its target.
+fn keep_target(head: &RequestHead<'_>, exchange: &mut Exchange) {
+    if !exchange.path().is_empty() {
+        return;
     }
+    let host = head.authority.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
+    let host = host.and_then(|host| Authority::read(host, exchange.scheme).ok());
+    let target = kept(head.target);
+    match host {
+        Some(authority) => exchange.set_target(&authority.host, authority.port, &target, None),
+        None => exchange.set_target("", None, &target, None),
+    }
+}
+
+fn kept(target: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(target.get(..KEPT_TARGET).unwrap_or(target))
 }

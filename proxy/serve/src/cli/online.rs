@@ -6,18 +6,16 @@ use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use marchproxy_conf::model::{self, Config, Endpoint};
 use marchproxy_conf::values::HostPort;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::resolver::Resolver;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, try_connect};
 
 /// A certificate with fewer days left is warned of.
 const SOON: i32 = 30;
@@ -173,10 +171,13 @@ async fn endpoint(target: &Target<'_>, resolver: Result<&Resolver, &str>) -> Vec
             return vec![Finding::new(Level::Failed, what, found)];
         }
     };
-    let bound = target.upstream.timeouts.connect.duration();
     let mut findings = Vec::with_capacity(addresses.len());
     for address in addresses {
-        findings.push(dial(&what, address, bound).await);
+        let host = match &target.host {
+            HostPort::Name(name, _) => Some(name.as_str()),
+            HostPort::Address(_) => None,
+        };
+        findings.push(dial(&what, target.upstream, host, address).await);
     }
     findings
 }
@@ -196,9 +197,18 @@ async fn addresses(
     }
 }
 
-async fn dial(what: &str, address: SocketAddr, bound: Duration) -> Finding {
-    match timeout(bound, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Finding::new(Level::Fine, what, format!("{address} accepts connections")),
+async fn dial(
+    what: &str,
+    config: &model::Upstream,
+    host: Option<&str>,
+    address: SocketAddr,
+) -> Finding {
+    let bound = config.timeouts.connect.duration();
+    match timeout(bound, try_connect(config, host, address)).await {
+        Ok(Ok(())) => {
+            let trusted = if config.tls.is_some() { ", and is trusted" } else { "" };
+            Finding::new(Level::Fine, what, format!("{address} accepts connections{trusted}"))
+        }
         Ok(Err(error)) => {
             Finding::new(Level::Failed, what, format!("cannot connect to {address}: {error}"))
         }

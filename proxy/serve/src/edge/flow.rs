@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
 use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
@@ -11,6 +11,7 @@ use marchproxy_decide::verdict::{Reason, Verdict};
 use super::message::OutboundBody;
 use super::{Edge, Outbound, Request};
 use crate::clock;
+use crate::drain::Drain;
 use crate::generation::Generation;
 use crate::observe::Observer;
 use crate::upstream::{Endpoint, Upstream};
@@ -25,6 +26,8 @@ pub struct Arrival {
     pub connection: Arc<Connection>,
     /// When its first byte (HTTP/1) or its stream (HTTP/2) came.
     pub began: Moment,
+    /// How it learns of its end.
+    pub drain: Drain,
 }
 
 /// One request on its way. Recorded exactly once: when it is finished, or, when it is cut or its
@@ -34,6 +37,7 @@ pub struct Flow {
     pub arrival: Arrival,
     /// What is known of it.
     pub exchange: Exchange,
+    request: Option<Request>,
     observer: Arc<Observer>,
     worker: usize,
     is_recorded: bool,
@@ -41,7 +45,7 @@ pub struct Flow {
 
 impl Flow {
     /// Begins.
-    pub fn begin(edge: &Edge, arrival: Arrival) -> Self {
+    pub fn begin(edge: &Edge, arrival: Arrival, request: Option<Request>) -> Self {
         let exchange = Exchange::new(Start {
             connection: Arc::clone(&arrival.connection),
             listener: arrival.listener,
@@ -50,11 +54,12 @@ impl Flow {
             random: std::array::from_fn(|_| fastrand::u64(..)),
         });
         let observer = Arc::clone(&edge.observer);
-        Self { arrival, exchange, observer, worker: edge.worker, is_recorded: false }
+        Self { arrival, exchange, request, observer, worker: edge.worker, is_recorded: false }
     }
 
     /// Passes the checkpoints that stand before an endpoint is chosen.
-    pub(super) fn check(&mut self, request: &Request, now: Moment) -> Verdict {
+    pub(super) fn check(&mut self, now: Moment) -> Verdict {
+        let Some(request) = &self.request else { return Verdict::Refuse(Reason::Internal) };
         let snapshot = &self.arrival.generation.snapshot;
         let head = request.head();
         let verdict = match sanity::check(snapshot, &head, &mut self.exchange) {
@@ -70,12 +75,8 @@ impl Flow {
     }
 
     /// The request as it is forwarded.
-    pub(super) fn outbound(
-        &mut self,
-        request: &Request,
-        upstream: &Upstream,
-        has_body: bool,
-    ) -> Outbound {
+    pub(super) fn outbound(&mut self, upstream: &Upstream, has_body: bool) -> Option<Outbound> {
+        let request = self.request.as_ref()?;
         let snapshot = &self.arrival.generation.snapshot;
         let mut headers = request.headers.clone();
         forward::prepare(snapshot, &request.head(), &mut self.exchange, &mut headers);
@@ -91,7 +92,7 @@ impl Flow {
         if body == OutboundBody::None && may_have_one && !is_told {
             headers.insert(CONTENT_LENGTH, 0.into());
         }
-        Outbound {
+        Some(Outbound {
             method: request.method.clone(),
             scheme: if upstream.config.tls.is_some() { "https" } else { "http" },
             target: forward::target(snapshot, &self.exchange).into_owned(),
@@ -99,7 +100,7 @@ impl Flow {
             body,
             is_websocket: self.exchange.websocket,
             keeps_connection: !upstream.config.keep_alive.idle.duration().is_zero(),
-        }
+        })
     }
 
     /// Chooses the endpoint of the next attempt.
@@ -141,27 +142,29 @@ impl Flow {
     }
 
     /// Records it, unless that has been done.
-    pub(super) fn finish(&mut self, headers: Option<&HeaderMap>) {
+    pub(super) fn finish(&mut self) {
         if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
         self.exchange.marks.end = Some(clock::now());
         let Generation { handles, snapshot, .. } = &*self.arrival.generation;
+        let headers = self.request.as_ref().map(|request| &request.headers);
         self.observer.record(self.worker, handles, snapshot, &self.exchange, headers);
     }
 
     /// Records a request that never got to a checkpoint.
     pub fn never_began(mut self, reason: Reason) {
         self.refuse(reason);
-        self.finish(None);
+        self.finish();
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
         if !self.is_recorded {
-            self.refuse(Reason::ClientGone);
-            self.finish(None);
+            let is_cut = self.arrival.drain.is_cut();
+            self.refuse(if is_cut { Reason::Draining } else { Reason::ClientGone });
+            self.finish();
         }
     }
 }

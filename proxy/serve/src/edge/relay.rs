@@ -242,8 +242,11 @@ impl<'a, C: Client> Relay<'a, C> {
     }
 
     fn check(&mut self, head: &AnswerHead) -> Result<(), Failure> {
-        let now = self.endpoint_moves();
-        self.flow.exchange.marks.first_byte = Some(now);
+        // Interim answers are none: `first_byte` goes on.
+        if !head.is_interim() {
+            let now = self.endpoint_moves();
+            self.flow.exchange.marks.first_byte = Some(now);
+        }
         match respond::check(&self.flow.exchange, head.status, head.version, &head.headers) {
             Verdict::Refuse(reason) => Err(reason.into()),
             Verdict::Pass | Verdict::Answer(_) => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use marchproxy_decide::exchange::{Connection, Moment};
 
 use super::table::{Admitted, Listener};
+use crate::drain::Drain;
 use crate::edge::Arrival;
 
 /// Whose connection it is; held as long as anything of the connection is.
@@ -14,12 +15,15 @@ pub struct Caller {
     place: Arc<Admitted>,
     /// What is known of it.
     connection: Arc<Connection>,
+    /// How it learns of its end.
+    drain: Drain,
 }
 
 impl Caller {
     /// The one who holds this place.
     pub fn new(place: Arc<Admitted>, connection: Arc<Connection>) -> Self {
-        Self { place, connection }
+        let drain = place.listener.drain();
+        Self { place, connection, drain }
     }
 
     /// The listener that accepted the connection.
@@ -35,6 +39,7 @@ impl Caller {
             generation: Arc::clone(&view.generation),
             listener: view.index,
             connection: Arc::clone(&self.connection),
+            drain: self.drain.clone(),
             began,
         }
     }

@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::caller::Caller;
-use super::drain::Drain;
 use super::http1;
 use super::http2;
 use super::socket::Socket;
 use super::table::Admitted;
 use super::worker::Worker;
+use crate::drain::Drain;
 
 /// Serves one connection to its end, or until its listener cuts it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {

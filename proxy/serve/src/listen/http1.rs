@@ -12,12 +12,12 @@ use marchproxy_decide::wire::head::{HeadFacts, HeadScanner, Inspected};
 use tokio::time::{Instant, timeout_at};
 
 use super::caller::Caller;
-use super::drain::{Drain, Phase};
 use super::http2;
 use super::refuse;
 use super::transport::Transport;
 use super::worker::Worker;
 use crate::clock::{self, Alarm};
+use crate::drain::{Drain, Phase};
 use crate::edge::{Arrival, Client, Request};
 use client::Http1Client;
 
@@ -55,7 +55,7 @@ where
                     return refuse(*client, &caller, worker, began, Reason::Internal);
                 };
                 let arrival = caller.arrival(began);
-                if !run(&mut client, &request, arrival, worker, &drain, &mut alarm).await {
+                if !run(&mut client, request, arrival, worker, &drain, &mut alarm).await {
                     return;
                 }
             }
@@ -152,7 +152,7 @@ async fn read_head<S: Transport>(client: &mut Http1Client<S>, caller: &Caller) -
 /// Serves one request whose head has been read. `false`: it was the last one.
 async fn run<S>(
     client: &mut Http1Client<S>,
-    request: &Request,
+    request: Request,
     arrival: Arrival,
     worker: &Arc<Worker>,
     drain: &Drain,

@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::caller::Caller;
-use super::drain::{Drain, Phase};
 use super::gather::Gather;
 use super::worker::Worker;
 use crate::clock::{self, Alarm};
+use crate::drain::{Drain, Phase};
 use crate::edge::Arrival;
 use crate::http2::SEND_BUFFER;
 use client::Http2Client;
@@ -137,10 +137,10 @@ async fn serve_stream(
     let mut alarm = Alarm::default();
     tokio::select! {
         biased;
-        () = worker.edge.serve(&mut client, &request, arrival, &mut alarm) => {}
+        () = worker.edge.serve(&mut client, request, arrival, &mut alarm) => {}
         () = drain.cut() => return,
     }
-    client.linger().await;
+    client.finish().await;
 }
 
 fn builder(streams: u32, head_size: u64) -> Builder {

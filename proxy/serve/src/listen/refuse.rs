@@ -10,7 +10,7 @@ use crate::edge::{Arrival, Edge, Flow};
 
 /// Records the refusal of what `came`, and gives the bytes to be sent. The connection must be closed after it.
 pub fn at_the_wire(edge: &Edge, arrival: Arrival, came: &[u8], reason: Reason) -> Vec<u8> {
-    let mut flow = Flow::begin(edge, arrival);
+    let mut flow = Flow::begin(edge, arrival, None);
     sanity::keep_refused(came, &mut flow.exchange);
     let answer = wire_refusal(reason, &flow.exchange.request_id);
     flow.exchange.status = answer.status.as_u16();

@@ -13,9 +13,9 @@ use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::drain::{Drain, DrainSender, Phase};
 use super::tls::ServerTls;
 use super::worker::{Order, WorkerHandle};
+use crate::drain::{Drain, DrainSender, Phase};
 use crate::generation::Generation;
 use crate::observe::Observer;
 

@@ -118,17 +118,25 @@ impl Pool {
         } else {
             self.connector.new_stream(&endpoint.peer).await
         };
-        let stream = made.map_err(|error| failure::reason(&error))?;
+        let stream = made.map_err(|error| {
+            endpoint.fails(upstream, &error.to_string());
+            failure::reason(&error)
+        })?;
         let tls = stream.get_ssl_digest();
         let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
-        upstream.check(handshake).map_err(|refused| match refused {
-            Refused::Pin => Reason::UpstreamPin,
-            Refused::Outdated => Reason::UpstreamTls,
+        upstream.check(handshake).map_err(|refused| {
+            endpoint.fails(upstream, &refused.to_string());
+            match refused {
+                Refused::Pin => Reason::UpstreamPin,
+                Refused::Outdated => Reason::UpstreamTls,
+            }
         })?;
         let has_agreed = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         if speaks_http2 && tls.is_some() && !has_agreed {
+            endpoint.fails(upstream, "it does not agree to HTTP/2 by ALPN");
             return Err(Reason::UpstreamTls);
         }
+        endpoint.works(upstream);
         if !speaks_http2 && !has_agreed {
             return Ok(Session::Http1(Http1::new(stream)));
         }

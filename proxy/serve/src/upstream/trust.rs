@@ -1,6 +1,7 @@
 //! What is demanded of an endpoint's TLS beyond what Pingora verifies.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use boring::hash::MessageDigest;
@@ -33,6 +34,15 @@ pub enum Refused {
     Pin,
     /// Older than TLS 1.2, or a key exchange without forward secrecy.
     Outdated,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pin => "its key is none of `pins`",
+            Self::Outdated => "it speaks no TLS that is current: 1.2 with forward secrecy, or 1.3",
+        })
+    }
 }
 
 impl Trust {

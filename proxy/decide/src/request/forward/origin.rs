@@ -10,6 +10,11 @@ use super::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::exchange::{Exchange, Scheme};
 
 pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut HeaderMap) {
+    for name in received.keys() {
+        if is_a_lie(name.as_str(), exchange.peer_trusted) {
+            to.remove(name);
+        }
+    }
     let own = &exchange.connection.client_value;
     let chain = if exchange.peer_trusted {
         appended(received, &X_FORWARDED_FOR, own.as_bytes())
@@ -30,6 +35,33 @@ pub(super) fn set(received: &HeaderMap, exchange: &Exchange, to: &mut HeaderMap)
     if received.contains_key(FORWARDED) {
         set_forwarded(received, exchange, to);
     }
+}
+
+/// Whether a field says something of where the request came from that is not for its sender to say.
+///
+/// `_` stands for `-` in the variables of CGI and its heirs (RFC 3875, section 4.1.18), where a field
+/// spelled so would take the place of the true one; and `Proxy` would name a proxy to use there.
+fn is_a_lie(name: &str, is_trusted: bool) -> bool {
+    if name == "proxy" {
+        return true;
+    }
+    let is_spelled_with_underscores = name.contains('_');
+    if is_trusted && !is_spelled_with_underscores {
+        return false;
+    }
+    let is = |known: &str| {
+        let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+        name.len() == known.len() && name.bytes().zip(known.bytes()).all(same)
+    };
+    let begins = |known: &str| {
+        let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+        name.len() > known.len() && name.bytes().zip(known.bytes()).all(same)
+    };
+    is("x-real-ip")
+        || is("x-client-ip")
+        || is("true-client-ip")
+        || begins("x-forwarded-")
+        || (is_spelled_with_underscores && is("x-request-id"))
 }
 
 /// The host the client asked for; shared with the received field when that says the same.

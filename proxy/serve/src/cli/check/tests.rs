@@ -65,6 +65,9 @@ fn a_conflict_is_told_beside_a_mistake_elsewhere_but_not_one_that_may_come_from_
     let inside = "  - { name: a, match: { hots: a.example }, respond: { status: 200 } }\n  \
                   - { name: b, match: { path: / }, respond: { status: 200 } }\n";
     assert_eq!(codes(&report("inside", inside)), ["unknown-key"]);
+    let beside = "  - { name: a, path: /a, respond: { status: 200 } }\n  \
+                  - { name: b, match: { path: / }, respond: { status: 200 } }\n";
+    assert_eq!(codes(&report("beside", beside)), ["unknown-key"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::edge::{AnswerHead, Client, Piece, Request};
 use crate::http2::{Sending, poll_piece};
 
 /// The client's side of one HTTP/2 stream.
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of a request")]
 pub struct Http2Client {
     body: RecvStream,
     has_body: bool,
@@ -22,6 +23,7 @@ pub struct Http2Client {
     is_body_done: bool,
     respond: SendResponse<Bytes>,
     sending: Option<Sending>,
+    is_aborted: bool,
 }
 
 impl Http2Client {
@@ -52,13 +54,24 @@ impl Http2Client {
             is_body_done,
             respond,
             sending: None,
+            is_aborted: false,
         };
         (client, request)
     }
 
-    /// Takes, for a while, what the client still sends of a request that has been answered: told
-    /// to stop at once, some clients forget the answer. Bounded in time and bytes.
-    pub async fn linger(mut self) {
+    /// Ends the stream. One that is broken off first lets what was sent of it leave: a reset takes
+    /// away what still waits. Of one that is answered before its request has come, the rest is taken
+    /// for a while: told to stop at once, some clients forget the answer. Bounded in time and bytes.
+    pub async fn finish(mut self) {
+        if self.is_aborted {
+            // The connection is polled before this goes on.
+            tokio::task::yield_now().await;
+            match &mut self.sending {
+                Some(sending) => sending.reset(Code::INTERNAL_ERROR),
+                None => self.respond.send_reset(Code::INTERNAL_ERROR),
+            }
+            return;
+        }
         if self.is_body_done {
             return;
         }
@@ -144,10 +157,7 @@ impl Client for Http2Client {
     }
 
     fn abort(&mut self) {
-        match &mut self.sending {
-            Some(sending) => sending.reset(Code::INTERNAL_ERROR),
-            None => self.respond.send_reset(Code::INTERNAL_ERROR),
-        }
+        self.is_aborted = true;
     }
 }
 

@@ -59,6 +59,11 @@ impl Drain {
         }
     }
 
+    /// Whether what still runs is being cut.
+    pub fn is_cut(&self) -> bool {
+        *self.phase.borrow() == Phase::Cut
+    }
+
     /// Whether connections are to end.
     pub fn is_on(&self) -> bool {
         *self.phase.borrow() != Phase::Serve
