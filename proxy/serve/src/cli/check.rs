@@ -75,7 +75,8 @@ fn stands_alone(problem: &Problem, known: &[Problem]) -> bool {
 
 fn overlap(place: &Place, known: &Problem) -> bool {
     let (one, mut other) = (place.steps(), known.place.steps());
-    let is_meant_for_match = known.label.as_ref().is_some_and(|label| label.contains("`match`"));
+    let is_meant_for_match =
+        known.label.as_ref().is_some_and(|label| label == "did you mean `match`?");
     if is_meant_for_match {
         // What the route matches is not what it seems.
         other = other.split_last().map_or(other, |(_, parent)| parent);
