@@ -42,7 +42,7 @@ pub enum Broken {
     Framing(Reason),
 }
 
-/// The receiving half of an HTTP/1 stream. Holds a buffer only while there is something in it.
+/// The receiving half of an HTTP/1 stream. Gives its buffer back while a body pauses, and when trimmed.
 #[derive(Debug, Default)]
 pub struct Incoming {
     waiting: BytesMut,
