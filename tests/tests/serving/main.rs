@@ -8,6 +8,7 @@ mod http2;
 mod logs;
 mod metrics;
 mod pages;
+mod pool;
 mod relay;
 mod rewriting;
 mod routing;

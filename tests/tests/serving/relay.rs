@@ -10,8 +10,6 @@ use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy, ports};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 async fn before(origin: &Origin, upstream: &str) -> Proxy {
     let text = SIMPLE.replace("name: app,", &format!("name: app, {upstream},"));
@@ -183,19 +181,6 @@ async fn options_goes_no_further_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_shared_connection_on_which_an_answer_did_not_come_is_not_used_again() {
-    let origin = Origin::http2().await;
-    let proxy = before(&origin, "protocol: http2, timeouts: { first_byte: 300ms }").await;
-    let mut connection = proxy.connect().await;
-    assert_eq!(connection.get("/").await.status, 200);
-    connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: hold\r\n\r\n").await;
-    assert_eq!(connection.answer().await.status, 504);
-    assert_eq!(origin.connections(), 1);
-    assert_eq!(connection.get("/").await.status, 200);
-    assert_eq!(origin.connections(), 2);
-}
-
-#[tokio::test]
 async fn the_time_for_the_first_byte_begins_with_the_end_of_the_request() {
     let origin = Origin::start().await;
     let proxy = before(&origin, "timeouts: { first_byte: 500ms }").await;
@@ -246,46 +231,6 @@ async fn te_is_an_option_of_the_connection_to_an_endpoint_of_http1() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
     let seen = proxy.request(request).await.seen();
     assert_eq!((seen.field("te"), seen.field("connection")), (Some("trailers"), Some("te")));
-}
-
-#[tokio::test]
-async fn a_request_that_may_have_been_seen_is_not_sent_twice_unless_it_is_safe() {
-    let origin = RawOrigin::start(Behaviour::CloseOnReuse).await;
-    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
-    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
-    let mut connection = proxy.connect().await;
-    assert_eq!(connection.get("/").await.status, 200);
-    connection.send("POST /once HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
-    assert_eq!(connection.answer().await.status, 502);
-    assert_eq!(origin.received().matches("POST /once").count(), 1);
-}
-
-#[tokio::test]
-async fn a_connection_with_more_than_the_answer_on_it_is_not_used_again() {
-    let more = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n";
-    let origin = RawOrigin::start(Behaviour::AnswerAndStay(more.to_vec())).await;
-    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
-    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
-    for made in 1..4 {
-        assert_eq!(proxy.get("/").await.text(), "ok");
-        assert_eq!(origin.connections(), made);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_before_the_end_of_the_upload_ends_both_connections() {
-    let origin = Origin::start().await;
-    let one_worker = format!("{SIMPLE}\nprocess: {{ workers: 1 }}\n");
-    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
-    let mut connection = proxy.connect().await;
-    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nx-script: early\r\n\r\nabc";
-    connection.send(head).await;
-    let answer = connection.answer().await;
-    assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
-    connection.closed().await;
-    // What is asked now must not be taken for the rest of that upload.
-    assert_eq!(proxy.get("/").await.status, 200);
-    assert_eq!(origin.connections(), 2);
 }
 
 #[tokio::test]
@@ -344,75 +289,6 @@ async fn curl_shows_the_refusal_of_an_upload_over_http2() {
             (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
         assert!(out.contains("route.none"), "{out} {err}");
     }
-}
-
-#[tokio::test]
-async fn a_burst_of_requests_shares_the_connections_of_an_http2_upstream() {
-    let origin = Origin::http2().await;
-    let one_worker = format!(
-        "{}\nprocess: {{ workers: 1 }}\n",
-        SIMPLE.replace("name: app,", "name: app, protocol: http2,")
-    );
-    let proxy = Setup::new().set("origin", origin.address()).start(&one_worker).await;
-    let mut running = Vec::new();
-    for _ in 0..150 {
-        let mut connection = proxy.connect().await;
-        connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: delay 200\r\n\r\n").await;
-        running.push(connection);
-    }
-    for mut connection in running {
-        assert_eq!(connection.answer().await.status, 200);
-    }
-    assert!(origin.connections() <= 3, "{} connections", origin.connections());
-}
-
-/// An origin of HTTP/2 that says goodbye on each connection after its first request, which it
-/// answers only when told to, when it is slow.
-async fn leaving_origin(released: watch::Receiver<bool>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let mut released = released.clone();
-            tokio::spawn(async move {
-                let mut connection = h2::server::handshake(stream).await.unwrap();
-                let (request, mut respond) = connection.accept().await.unwrap().unwrap();
-                connection.graceful_shutdown();
-                let is_slow = request.uri().path() == "/slow";
-                tokio::spawn(async move {
-                    if is_slow {
-                        let _ = released.wait_for(|released| *released).await;
-                    }
-                    respond.send_response(http::Response::new(()), true).unwrap();
-                });
-                // Until the goodbye has arrived, others may come.
-                while let Some(Ok((_, mut respond))) = connection.accept().await {
-                    respond.send_response(http::Response::new(()), true).unwrap();
-                }
-            });
-        }
-    });
-    address
-}
-
-#[tokio::test]
-async fn a_shared_connection_that_is_being_left_takes_no_further_requests() {
-    let (release, released) = watch::channel(false);
-    let origin = leaving_origin(released).await;
-    let text = format!(
-        "{}\nprocess: {{ workers: 1 }}\n",
-        SIMPLE.replace("name: app,", "name: app, protocol: http2,")
-    );
-    let proxy = Setup::new().set("origin", origin).start(&text).await;
-    let mut slow = proxy.connect().await;
-    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut connection = proxy.connect().await;
-    for _ in 0..20 {
-        connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(connection.answer().await.status, 200);
-    }
-    release.send_replace(true);
-    assert_eq!(slow.answer().await.status, 200);
 }
 
 #[tokio::test]

@@ -68,3 +68,14 @@ async fn an_unfit_request_id_is_replaced() {
         assert!(id != unfit && !id.is_empty(), "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_trusted_peer_may_say_more_but_not_in_another_spelling() {
+    let (_origin, proxy) = start().await;
+    let fields = "X-Forwarded-Port: 8443\r\nX-Real-IP: 203.0.113.9\r\nX_Forwarded_Port: 1\r\n\
+                  X_Real_IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\n";
+    let seen = seen(&proxy, fields).await;
+    assert_eq!(seen.field("x-forwarded-port"), Some("8443"));
+    assert_eq!(seen.field("x-real-ip"), Some("203.0.113.9"));
+    assert!(!seen.fields.iter().any(|(name, _)| name.contains('_')), "{seen:?}");
+}

@@ -160,3 +160,32 @@ async fn a_websocket_goes_by_http1_where_the_endpoint_would_choose_http2() {
     socket.echo("hello").await.unwrap();
     socket.close().await;
 }
+
+#[tokio::test]
+async fn the_time_of_the_whole_request_may_end_before_that_for_connecting() {
+    let authority = Authority::new();
+    let origin = RawOrigin::start(Behaviour::Silent).await;
+    for (timeouts, reason) in [
+        ("connect: 10s, request: 300ms", "upstream.timeout"),
+        ("connect: 300ms, request: 10s", "upstream.connect_timeout"),
+    ] {
+        let keys = format!("name: app, {VERIFIED}, timeouts: {{ {timeouts} }},");
+        let text = SIMPLE.replace("name: app,", &keys);
+        let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+        let answer = setup.start(&text).await.get("/").await;
+        assert_eq!((answer.status, answer.reason().as_str()), (504, reason));
+    }
+}
+
+#[tokio::test]
+async fn check_online_tells_whether_an_endpoint_is_trusted() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let text = SIMPLE.replace("name: app,", &format!("name: app, {VERIFIED},"));
+    for (by, code) in [(&authority, 0), (&other, 1)] {
+        let origin = Origin::tls(&origin_leaf(by), BOTH).await;
+        let mut setup =
+            Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+        let ended = setup.run(&["check", "--online"], &text).await;
+        assert_eq!(ended.code(), code, "{ended:?}");
+    }
+}

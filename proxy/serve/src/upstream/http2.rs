@@ -66,7 +66,7 @@ impl Shared {
             let watched = Arc::clone(&told);
             tokio::select! {
                 _ = connection => {}
-                () = lives(pings, watched) => {}
+                () = is_lost(pings, watched, PING) => {}
             }
             told.is_retired.store(true, Ordering::Relaxed);
         });
@@ -105,13 +105,14 @@ impl Shared {
     }
 }
 
-/// Resolves when the endpoint has gone without a word, while exchanges run.
-async fn lives(pings: Option<PingPong>, state: Arc<State>) {
+/// Resolves when the endpoint has gone without a word, while exchanges run. It is asked `every` so
+/// often.
+async fn is_lost(pings: Option<PingPong>, state: Arc<State>, every: Duration) {
     let Some(mut pings) = pings else { return std::future::pending().await };
     loop {
-        sleep(PING).await;
+        sleep(every).await;
         let is_idle = state.running.load(Ordering::Relaxed) == 0;
-        if !is_idle && !matches!(timeout(PING, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+        if !is_idle && !matches!(timeout(every, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
             return;
         }
     }
@@ -262,4 +263,40 @@ impl Http2 {
 fn head_of(parts: http::response::Parts) -> AnswerHead {
     let http::response::Parts { status, headers, .. } = parts;
     AnswerHead { status, version: Version::HTTP_2, phrase: None, headers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_millis(100);
+
+    /// Whether an endpoint is taken to be lost within ten questions.
+    async fn is_lost_with(running: usize, speaks: bool) -> bool {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let endpoint = tokio::spawn(async move {
+            if speaks {
+                let mut connection = h2::server::handshake(theirs).await.unwrap();
+                while connection.accept().await.is_some() {}
+            } else {
+                let _silent = theirs;
+                std::future::pending::<()>().await;
+            }
+        });
+        let (_send, mut connection) = h2::client::handshake(ours).await.unwrap();
+        let pings = connection.ping_pong();
+        let connection = tokio::spawn(connection);
+        let state = State { running: AtomicUsize::new(running), ..State::default() };
+        let lost = timeout(EVERY * 10, is_lost(pings, Arc::new(state), EVERY)).await.is_ok();
+        endpoint.abort();
+        connection.abort();
+        lost
+    }
+
+    #[tokio::test]
+    async fn a_silent_endpoint_is_lost_while_exchanges_run() {
+        let lost =
+            tokio::join!(is_lost_with(1, false), is_lost_with(0, false), is_lost_with(1, true));
+        assert_eq!(lost, (true, false, false));
+    }
 }

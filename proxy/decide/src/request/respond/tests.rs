@@ -131,3 +131,12 @@ fn an_answer_without_content_has_no_length() {
         assert_eq!(headers.contains_key("content-length"), kept, "{status}");
     }
 }
+
+#[test]
+fn an_interim_answer_has_neither_length_nor_fields_of_its_connection() {
+    let fields = [("content-length", "3"), ("connection", "close"), ("link", "</a>")];
+    let mut headers = Asked::new("GET", "/", &fields).headers;
+    prepare_interim(&mut headers);
+    let names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["link"]);
+}

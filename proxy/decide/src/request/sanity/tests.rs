@@ -92,6 +92,9 @@ fn what_makes_no_sense_over_http2_is_refused_with_its_reason() {
         (get("/", &[("transfer-encoding", "chunked")]).http2(Some("a")), Reason::Connection),
         (get("/", &[("upgrade", "websocket")]).http2(Some("a")), Reason::Connection),
         (get("/", &[("te", "gzip")]).http2(Some("a")), Reason::Connection),
+        // As over HTTP/1: RFC 9110, sections 10.1.1 and 7.1.
+        (get("/", &[("expect", "foo")]).http2(Some("a")), Reason::Expectation),
+        (get("/a#b", &[]).http2(Some("a")), Reason::Target),
         // Section 10.5.1.
         (get("/", &[("x", &long)]).http2(Some("a")), Reason::HeadSize),
         (get("/", &[("x", "y"); 101]).http2(Some("a")), Reason::Fields),
