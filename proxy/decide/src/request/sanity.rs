@@ -89,9 +89,6 @@ fn check_http2(head: &RequestHead<'_>, listener: &ListenerRules) -> Result<(), R
     if head.target.len() > listener.head.target_size {
         return Err(Reason::TargetSize);
     }
-    if !chars::is_target(head.target) {
-        return Err(Reason::Target);
-    }
     if head.headers.len() > listener.head.fields {
         return Err(Reason::Fields);
     }

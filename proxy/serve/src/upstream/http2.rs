@@ -293,6 +293,41 @@ mod tests {
         lost
     }
 
+    fn outbound() -> Outbound {
+        Outbound {
+            method: http::Method::GET,
+            scheme: "http",
+            target: "/".to_owned(),
+            headers: http::HeaderMap::from_iter([(HOST, http::HeaderValue::from_static("a"))]),
+            body: OutboundBody::None,
+            is_websocket: false,
+            keeps_connection: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_endpoint_leaves_has_no_room_while_its_last_stream_runs() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let endpoint = tokio::spawn(async move {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            let _unanswered = connection.accept().await.unwrap().unwrap();
+            connection.graceful_shutdown();
+            while connection.accept().await.is_some() {}
+        });
+        let mut shared = Shared::begin(Box::new(ours)).await.unwrap();
+        assert!(shared.has_room());
+        let mut exchange = Http2::new(shared.clone());
+        assert!(exchange.start(&outbound()).is_ok());
+        let full = async {
+            while shared.has_room() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), full).await.unwrap();
+        assert!(!shared.is_idle());
+        endpoint.abort();
+    }
+
     #[tokio::test]
     async fn a_silent_endpoint_is_lost_while_exchanges_run() {
         let lost =
