@@ -4,14 +4,18 @@
 //! operators. Positions live in the tree the types were read from, never in the types.
 
 mod certificate;
+mod health;
 mod listener;
 mod process;
+mod resilience;
 mod route;
 mod upstream;
 
 pub use certificate::{Certificate, Secret};
+pub use health::Health;
 pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
+pub use resilience::{Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{
     ErrorPage, HeaderEdits, HeaderMatch, Match, QueryMatch, Redirect, RedirectScheme, Respond,
     Rewrite, Route,

@@ -8,6 +8,7 @@ pub mod binary;
 pub mod bounded;
 pub mod certs;
 pub mod client;
+pub mod fault;
 pub mod folder;
 pub mod load;
 pub mod origin;
@@ -18,5 +19,6 @@ pub mod template;
 
 pub use bounded::{eventually, within};
 pub use client::{Answer, Connection};
+pub use fault::{Fault, FaultProxy};
 pub use origin::Origin;
 pub use proxy::Proxy;

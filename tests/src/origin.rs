@@ -98,6 +98,18 @@ struct Shared {
     connections: AtomicUsize,
     open: AtomicUsize,
     released: watch::Sender<bool>,
+    /// A status that every so many answers have, whatever the request asks for.
+    fails: Mutex<Option<(u16, usize)>>,
+    answered: AtomicUsize,
+}
+
+impl Shared {
+    /// The status of the next answer, if it is not the request's own choice.
+    fn forced_status(&self) -> Option<u16> {
+        let count = self.answered.fetch_add(1, Ordering::SeqCst);
+        let fails = *self.fails.lock().expect("no panic with it in hand");
+        fails.filter(|(_, every)| count.is_multiple_of(*every)).map(|(status, _)| status)
+    }
 }
 
 /// A well-behaved origin. It stops when it is dropped.
@@ -160,6 +172,8 @@ impl Origin {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             released: watch::Sender::new(false),
+            fails: Mutex::new(None),
+            answered: AtomicUsize::new(0),
         });
         let for_task = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -196,6 +210,22 @@ impl Origin {
     /// How many connections are open now.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// From now on every so many answers have this status; 1: all of them.
+    ///
+    /// # Panics
+    /// Never, unless a connection has panicked.
+    pub fn fail(&self, status: u16, every: usize) {
+        *self.shared.fails.lock().expect("no panic with it in hand") = Some((status, every));
+    }
+
+    /// From now on answers are as requests ask for.
+    ///
+    /// # Panics
+    /// Never, unless a connection has panicked.
+    pub fn recover(&self) {
+        *self.shared.fails.lock().expect("no panic with it in hand") = None;
     }
 
     /// Lets all answers go that wait by the script `hold`.

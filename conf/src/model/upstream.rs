@@ -6,7 +6,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::values::{DnsName, HostPort, Name, SpkiPin, Time};
+use super::{Breaker, Ejection, Health, Limits, Retry};
+use crate::values::{DnsName, HostPort, Name, Share, SpkiPin, Time};
 
 /// A group of servers that requests are forwarded to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -33,6 +34,30 @@ pub struct Upstream {
     /// Connections kept for later requests.
     #[serde(default)]
     pub keep_alive: KeepAlive,
+    /// Present: endpoints are asked whether they are well, and those that are not get no requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Endpoints at which requests fail are out for a time.
+    #[serde(default)]
+    pub ejection: Ejection,
+    /// When fewer endpoints than this share may be used, all are, whatever checks and ejection
+    /// say: what is left would only break down as well. `0%`: never.
+    #[serde(default = "half")]
+    #[schemars(extend("x-min" = "0%", "x-max" = "100%"))]
+    pub panic: Share,
+    /// Present: each endpoint has a circuit breaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// Over how long an endpoint that is new, or back, comes to its full share; `0s`: at once.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]
+    pub slow_start: Time,
+    /// Which requests are tried again, and how often.
+    #[serde(default)]
+    pub retry: Retry,
+    /// How much the endpoints are given at one time.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A server: `host:port`, or a mapping.
@@ -80,6 +105,10 @@ const fn one() -> u32 {
     1
 }
 
+const fn half() -> Share {
+    Share::percent(50)
+}
+
 /// How an endpoint is chosen for a request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +116,8 @@ pub enum Balance {
     /// In turn, smoothly interleaved by weight.
     #[default]
     RoundRobin,
+    /// Of two endpoints drawn at random, by weight, the one with fewer requests at this moment.
+    LeastRequests,
 }
 
 /// Which HTTP version is spoken to the endpoints.

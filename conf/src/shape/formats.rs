@@ -1,5 +1,5 @@
 use crate::values::{
-    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Size,
+    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Share, Size,
     SocketAddress, SpkiPin, Template, Time,
 };
 
@@ -18,6 +18,7 @@ pub(crate) enum Format {
     Template,
     Time,
     Size,
+    Share,
     SpkiPin,
     File,
     Variable,
@@ -40,6 +41,7 @@ impl Format {
             "template" => Self::Template,
             "time" => Self::Time,
             "size" => Self::Size,
+            "share" => Self::Share,
             "spki-pin" => Self::SpkiPin,
             "file" => Self::File,
             "environment-variable" => Self::Variable,
@@ -63,6 +65,7 @@ impl Format {
             Self::Template => text.parse::<Template>().map(drop),
             Self::Time => text.parse::<Time>().map(drop),
             Self::Size => text.parse::<Size>().map(drop),
+            Self::Share => text.parse::<Share>().map(drop),
             Self::SpkiPin => text.parse::<SpkiPin>().map(drop),
             Self::File => file(text),
             Self::Variable => variable(text),
@@ -75,6 +78,7 @@ impl Format {
         match self {
             Self::Time => text.parse::<Time>().ok().map(|time| time.duration().as_millis()),
             Self::Size => text.parse::<Size>().ok().map(|size| size.bytes().into()),
+            Self::Share => text.parse::<Share>().ok().map(|share| share.as_percent().into()),
             _ => None,
         }
     }

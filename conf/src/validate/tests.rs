@@ -244,3 +244,26 @@ fn validation_goes_on_when_only_keys_are_unknown() {
     let text = FINE.replace("upstream: app", "upsteam: app");
     assert_eq!(found(&text), ["unknown-key 6:5"], "no error that only follows from the first");
 }
+
+fn with_upstream(line: &str) -> Vec<String> {
+    found(&format!("{FINE}    {line}\n"))
+}
+
+#[test]
+fn a_health_check_makes_sense() {
+    assert_eq!(with_upstream("health: { http: /healthz, statuses: [204] }"), none());
+    assert_eq!(with_upstream("health: { every: 1s }"), none());
+    assert_eq!(with_upstream("health: { http: healthz }"), ["check-path 10:21"]);
+    assert_eq!(with_upstream("health: { http: /a b }"), ["check-path 10:21"]);
+    assert_eq!(with_upstream("health: { http: /, grpc: a }"), ["two-checks 10:30"]);
+    assert_eq!(with_upstream("health: { grpc: a }"), ["check-protocol 10:21"]);
+    assert_eq!(with_upstream("protocol: http2\n    health: { grpc: '' }"), none());
+    assert_eq!(with_upstream("health: { statuses: [204] }"), ["check-statuses 10:25"]);
+    assert_eq!(with_upstream("health: { host: app.internal }"), ["check-host 10:21"]);
+}
+
+#[test]
+fn an_ejection_is_no_longer_than_the_longest() {
+    assert_eq!(with_upstream("ejection: { time: 2m, longest: 1m }"), ["ejection-order 10:23"]);
+    assert_eq!(with_upstream("ejection: { time: 1m, longest: 1m }"), none());
+}

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::item;
-use crate::model::{Config, Endpoint, Upstream};
+use crate::model::{Config, Endpoint, Upstream, UpstreamProtocol};
 use crate::problem::Problem;
 use crate::values::HostPort;
 
@@ -9,7 +9,55 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
     for (index, upstream) in config.upstreams.iter().enumerate() {
         endpoints(index, upstream, problems);
         verifiable(index, upstream, problems);
+        checkable(index, upstream, problems);
+        if upstream.ejection.time > upstream.ejection.longest {
+            let place = item("upstreams", index).key("ejection").key("time");
+            let message = "`time` is longer than `longest`";
+            let label = format!("`longest` is {}", upstream.ejection.longest);
+            problems.push(Problem::new("ejection-order", place, message).label(label));
+        }
     }
+}
+
+/// Whether the health checks of an upstream make sense.
+fn checkable(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    let Some(health) = &upstream.health else { return };
+    let place = |key| item("upstreams", index).key("health").key(key);
+    match (&health.http, &health.grpc) {
+        (Some(_), Some(_)) => {
+            let message = "a check asks by `http` or by `grpc`";
+            let problem = Problem::new("two-checks", place("grpc"), message);
+            problems.push(problem.label("remove one of them"));
+        }
+        (Some(path), None) if !path.starts_with('/') || !is_visible(path) => {
+            let message = "a path begins with `/` and has no blanks";
+            let problem = Problem::new("check-path", place("http"), message);
+            problems.push(problem.label("write it like `/healthz`"));
+        }
+        (None, Some(_)) if upstream.protocol == UpstreamProtocol::Http1 => {
+            let message = "gRPC needs HTTP/2";
+            let problem = Problem::new("check-protocol", place("grpc"), message);
+            problems.push(problem.label("add `protocol: http2` to the upstream"));
+        }
+        _ => {}
+    }
+    let is_used = health.http.is_some() || health.grpc.is_some();
+    if let Some(host) = &health.host
+        && (!is_used || !is_visible(host))
+    {
+        let message = "`host` is a host, for checks by `http` or `grpc`";
+        let problem = Problem::new("check-host", place("host"), message);
+        problems.push(problem.label("write it like `app.internal`, beside `http` or `grpc`"));
+    }
+    if !health.statuses.is_empty() && health.http.is_none() {
+        let message = "`statuses` are for checks by `http`";
+        let problem = Problem::new("check-statuses", place("statuses"), message);
+        problems.push(problem.label("add `http`, or remove it"));
+    }
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|c| c.is_ascii_graphic())
 }
 
 /// A certificate is verified against a name. An endpoint that is given by its address has none, and

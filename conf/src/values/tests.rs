@@ -4,8 +4,8 @@ use std::str::FromStr;
 use proptest::prelude::*;
 
 use super::{
-    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Piece, Size,
-    SocketAddress, SpkiPin, Template, Time,
+    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Piece, Share,
+    Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// What a text says is printed in one spelling, which says the same and stays as it is.
@@ -34,6 +34,7 @@ fn any_value() -> impl Strategy<Value = String> {
         "s",
         "ms",
         "KiB",
+        "%",
         "B",
         "PiB",
         "18446744073709551615",
@@ -95,6 +96,7 @@ proptest! {
         assert_round_trip::<Template>(&text);
         assert_round_trip::<Time>(&text);
         assert_round_trip::<Size>(&text);
+        assert_round_trip::<Share>(&text);
         assert_round_trip::<SpkiPin>(&text);
     }
 
@@ -194,4 +196,15 @@ fn names_hosts_and_fields_are_compared_without_case() {
 fn nothing_may_be_named_none() {
     assert!("none".parse::<Name>().is_err());
     assert!("none-of-them".parse::<Name>().is_ok());
+}
+
+#[test]
+fn a_share_is_a_whole_number_of_percent() {
+    assert_eq!(shown::<Share>("07%").as_deref(), Some("7%"));
+    for text in ["", "%", "7", "101%", "1.5%", "-1%", "7 %", "7%%"] {
+        assert!(!is::<Share>(text), "{text}");
+    }
+    let of = |percent, whole| Share::percent(percent).of(whole);
+    assert_eq!((of(50, 5), of(100, 7), of(0, 7), of(33, 100)), (2, 7, 0, 33));
+    assert_eq!(of(100, u64::MAX), u64::MAX);
 }

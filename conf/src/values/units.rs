@@ -18,6 +18,11 @@ impl Time {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A time of whole milliseconds.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// The time as the standard library has it.
     pub const fn duration(self) -> Duration {
         self.0
@@ -90,6 +95,46 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_with_unit(f, self.0, &SIZE_UNITS, "B")
+    }
+}
+
+/// A part of a whole: a whole number from 0 to 100 and `%`.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Share(u8);
+scalar!(Share, "share", "a whole number from 0 to 100 and `%`, such as `50%`");
+
+impl Share {
+    /// A share of so many percent, at most 100.
+    pub const fn percent(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+
+    /// Percent, from 0 to 100.
+    pub const fn as_percent(self) -> u8 {
+        self.0
+    }
+
+    /// That part of `whole`, rounded down.
+    pub const fn of(self, whole: u64) -> u64 {
+        let (hundreds, rest) = (whole / 100, whole % 100);
+        hundreds.saturating_mul(self.0 as u64).saturating_add(rest * self.0 as u64 / 100)
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = number_and_unit(text, &[("%", 1)]).filter(|percent| *percent <= 100);
+        let percent = percent.and_then(|percent| u8::try_from(percent).ok());
+        let error = "a share is a whole number from 0 to 100 and `%`, such as `50%`";
+        percent.map(Self).ok_or_else(|| error.to_owned())
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
     }
 }
 

@@ -113,6 +113,7 @@ reasons! {
     RouteNone = "route.none", 404, Client, "No route leads there.";
     RouteMethod = "route.method", 405, Client, "The method is not allowed there.";
     NoEndpoint = "upstream.no_endpoint", 503, Upstream, "No server is available.";
+    UpstreamBusy = "upstream.busy", 503, Upstream, "The server has too many requests.";
     Unresolved = "upstream.unresolved", 503, Upstream, "The name of the server could not be looked up.";
     ConnectRefused = "upstream.connect_refused", 502, Upstream, "The server could not be reached.";
     ConnectTimeout = "upstream.connect_timeout", 504, Upstream, "The server took too long to accept a connection.";
@@ -153,6 +154,7 @@ impl Reason {
             Self::RouteNone
             | Self::RouteMethod
             | Self::NoEndpoint
+            | Self::UpstreamBusy
             | Self::Unresolved
             | Self::ConnectRefused
             | Self::ConnectTimeout

@@ -3,16 +3,18 @@
 //! Nothing here decides: the checkpoints do. And nothing here knows how the client or the endpoint
 //! speaks: [`Client`] and [`Session`] do.
 
+mod attempts;
 mod client;
 mod flow;
 mod message;
 mod relay;
+mod replay;
 mod times;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::DATE;
 use http::{HeaderValue, Version};
@@ -22,7 +24,8 @@ use marchproxy_decide::verdict::{Reason, Verdict};
 
 use crate::clock::{self, Alarm};
 use crate::observe::Observer;
-use crate::upstream::{Failure, Fate, Pool, Session};
+use crate::upstream::{Endpoint, Failure, Pool, Session, Upstream};
+use attempts::Attempts;
 pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
@@ -87,66 +90,140 @@ impl Edge {
         flow: &mut Flow,
         times: &mut Times,
         alarm: &mut Alarm,
-        mut now: Moment,
+        now: Moment,
     ) -> Result<(), Reason> {
         let upstream = Arc::clone(flow.upstream().ok_or(Reason::Internal)?);
         let outbound = flow.outbound(&upstream, client.has_body()).ok_or(Reason::Internal)?;
         times.know(&upstream, now);
-        let mut stale = 0;
+        let _pass = match upstream.gate.try_enter() {
+            Some(pass) => pass,
+            None => wait(client, std::pin::pin!(upstream.gate.enter()), times.end(), alarm).await?,
+        };
+        let end = times.end().0;
+        let mut attempts = Attempts::begin(&upstream, &self.observer, &outbound, end, now)?;
+        let mut way = Way { edge: self, client, flow, times, alarm, upstream: &upstream };
+        let mut began = now;
         loop {
-            let endpoint = flow.pick(&upstream, now)?;
-            let kept = self.pool.take(&endpoint, outbound.is_websocket);
-            let is_kept = kept.is_some();
-            let mut session = if let Some(session) = kept {
-                session
-            } else {
-                let by = times.connect_by(now);
-                let made = self.pool.connect(&upstream, &endpoint, outbound.is_websocket);
-                let session = connect(client, Box::pin(made), by, alarm).await?;
-                now = clock::now();
-                session
+            let Err(reason) = way.attempt(&mut attempts, &outbound, began).await else {
+                return Ok(());
             };
-            flow.exchange.marks.connected = Some(now);
-            times.connected(now);
-            let done = match session.start(&outbound) {
-                Ok(()) => {
-                    let mut relay = Relay::new(client, &mut session, flow, times);
-                    std::future::poll_fn(|context| relay.poll(alarm, context)).await
-                }
-                Err(failure) => Err(failure),
-            };
-            match done {
-                Ok(()) => {
-                    self.pool.give_back(&upstream, &endpoint, session, times.endpoint_moved());
-                    return Ok(());
-                }
-                Err(failure) => {
-                    // Others need not wait for what may be dead.
-                    if failure.reason == Reason::UpstreamTimeout {
-                        session.give_up();
-                    }
-                    let may_go_again = is_kept && stale < STALE_RETRIES;
-                    if !may_go_again || !may_go_twice(failure, &outbound, client) {
-                        return Err(failure.reason);
-                    }
-                    stale = stale.saturating_add(1);
-                    now = clock::now();
-                }
-            }
+            let Some(pause) = attempts.go_on() else { return Err(reason) };
+            way.rest(pause).await?;
+            began = clock::now();
         }
     }
 }
 
-/// A new connection, unless it takes too long or the client leaves.
-async fn connect<C: Client>(
+/// A request on its way to an upstream.
+struct Way<'a, C> {
+    edge: &'a Edge,
+    client: &'a mut C,
+    flow: &'a mut Flow,
+    times: &'a mut Times,
+    alarm: &'a mut Alarm,
+    upstream: &'a Arc<Upstream>,
+}
+
+impl<C: Client> Way<'_, C> {
+    /// Tries an endpoint. After an error the attempts know whether and where to try again.
+    async fn attempt(
+        &mut self,
+        attempts: &mut Attempts<'_>,
+        outbound: &Outbound,
+        mut now: Moment,
+    ) -> Result<(), Reason> {
+        let endpoint = Arc::clone(&attempts.seat().endpoint);
+        self.times.attempts(now);
+        let mut stale = 0;
+        loop {
+            self.flow.tries(&endpoint, now);
+            let kept = self.edge.pool.take(&endpoint, outbound.is_websocket);
+            let is_kept = kept.is_some();
+            let mut session = match kept {
+                Some(session) => session,
+                None => self.connect(&endpoint, outbound, attempts, now).await?,
+            };
+            if !is_kept {
+                now = clock::now();
+            }
+            self.flow.exchange.marks.connected = Some(now);
+            self.times.connected(now);
+            attempts.replay.rewind();
+            let Err(failure) = self.exchange(&mut session, attempts, outbound).await else {
+                let moved = self.times.endpoint_moved();
+                self.edge.pool.give_back(self.upstream, &endpoint, session, moved);
+                return Ok(());
+            };
+            // Others need not wait for what may be dead.
+            if failure.reason == Reason::UpstreamTimeout {
+                session.give_up();
+            }
+            if attempts.has_next() {
+                return Err(failure.reason);
+            }
+            now = clock::now();
+            let is_stale = is_kept && stale < STALE_RETRIES && attempts.may_go_twice(failure.fate);
+            if !is_stale || failure.reason != Reason::UpstreamReset {
+                attempts.has_failed(failure, !self.times.blames_client(), now);
+                return Err(failure.reason);
+            }
+            stale += 1;
+        }
+    }
+
+    /// A new connection, unless it takes too long or the client leaves.
+    async fn connect(
+        &mut self,
+        endpoint: &Arc<Endpoint>,
+        outbound: &Outbound,
+        attempts: &mut Attempts<'_>,
+        now: Moment,
+    ) -> Result<Session, Reason> {
+        let made = self.edge.pool.connect(self.upstream, endpoint, outbound.is_websocket);
+        // On the heap: it is large, and most requests need none.
+        let made = Box::pin(made);
+        let made = wait(self.client, made, self.times.connect_by(now), self.alarm).await;
+        made.inspect_err(|reason| {
+            attempts.has_no_connection(*reason, clock::now());
+        })
+    }
+
+    async fn exchange(
+        &mut self,
+        session: &mut Session,
+        attempts: &mut Attempts<'_>,
+        outbound: &Outbound,
+    ) -> Result<(), Failure> {
+        session.start(outbound)?;
+        let mut relay = Relay::new(self.client, session, self.flow, self.times, attempts);
+        std::future::poll_fn(|context| relay.poll(self.alarm, context)).await
+    }
+
+    /// Pauses before the next attempt.
+    async fn rest(&mut self, pause: Duration) -> Result<(), Reason> {
+        if pause.is_zero() {
+            return Ok(());
+        }
+        let over = clock::later(clock::now(), pause).min(self.times.end().0);
+        let never = std::future::pending::<Result<(), Reason>>();
+        let rested = (over, Reason::UpstreamTimeout);
+        match wait(self.client, std::pin::pin!(never), rested, self.alarm).await {
+            Err(Reason::ClientGone) => Err(Reason::ClientGone),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Waits for something, unless it takes too long or the client leaves.
+async fn wait<C: Client, T>(
     client: &mut C,
-    mut made: Pin<Box<impl Future<Output = Result<Session, Reason>>>>,
+    mut awaited: impl Future<Output = Result<T, Reason>> + Unpin,
     (by, late): (Moment, Reason),
     alarm: &mut Alarm,
-) -> Result<Session, Reason> {
+) -> Result<T, Reason> {
     std::future::poll_fn(|context: &mut Context<'_>| {
-        if let Poll::Ready(made) = made.as_mut().poll(context) {
-            return Poll::Ready(made);
+        if let Poll::Ready(done) = Pin::new(&mut awaited).poll(context) {
+            return Poll::Ready(done);
         }
         if client.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Reason::ClientGone));
@@ -154,17 +231,6 @@ async fn connect<C: Client>(
         alarm.poll(by, context).map(|()| Err(late))
     })
     .await
-}
-
-/// Whether a request that failed may be sent a second time.
-fn may_go_twice<C: Client>(failure: Failure, outbound: &Outbound, client: &C) -> bool {
-    let is_safe = match failure.fate {
-        Fate::Unprocessed => true,
-        // RFC 9110, section 9.2.2.
-        Fate::Unknown => outbound.method.is_idempotent(),
-        Fate::Begun => false,
-    };
-    is_safe && !client.has_given_body()
 }
 
 /// Takes what has come of a body that nobody wants: when that is all of it, and little, the

@@ -1,31 +1,46 @@
 //! Upstreams as they run: their endpoints of this moment, and how each is reached.
 
+mod check;
+mod connect;
+mod endpoint;
 mod failure;
+mod gate;
 mod http1;
 mod http2;
+mod keeper;
 mod peer;
 mod pool;
 mod session;
+mod source;
+mod spread;
 mod trust;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use marchproxy_balance::RoundRobin;
+use marchproxy_balance::{Budget, Member, Policy, Review, Standing, review};
 use marchproxy_conf::model;
-use marchproxy_conf::values::HostPort;
+use marchproxy_decide::verdict::Reason;
 use pingora_core::connectors::TransportConnector;
-use pingora_core::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::clock;
+use crate::observe::Observer;
 use crate::resolver::Resolver;
+use endpoint::Identity;
+pub use endpoint::{Endpoint, Seat};
 pub use failure::{Failure, Fate};
+use gate::Gate;
 pub use pool::Pool;
 pub use session::Session;
+use source::Source;
+use spread::Endpoints;
 use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.
@@ -34,94 +49,55 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// As configured.
     pub config: model::Upstream,
+    /// How many requests it is given at one time.
+    pub gate: Gate,
+    /// How many retries it bears.
+    pub budget: Arc<Budget>,
     trust: Option<Trust>,
+    policy: Policy,
+    /// All that are known of.
+    listed: ArcSwap<Vec<Arc<Endpoint>>>,
+    /// The same as they were last looked at.
     endpoints: ArcSwap<Endpoints>,
+    /// What is known of endpoints that are not on the list yet.
+    known: Mutex<HashMap<Identity, Arc<Standing>>>,
     sources: Vec<Source>,
-    resolving: OnceLock<Vec<AbortHandle>>,
-}
-
-/// The endpoints of this moment, and whose turn it is.
-pub struct Endpoints {
-    list: Vec<Arc<Endpoint>>,
-    turns: RoundRobin,
-}
-
-/// A server that requests can be sent to.
-pub struct Endpoint {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// The same as text, for logs.
-    pub label: Arc<str>,
-    /// How Pingora connects to it.
-    pub peer: HttpPeer,
-    /// What tells it from all others of this process.
-    number: u64,
-    /// Whether the last connection to it could not be made.
-    is_failing: AtomicBool,
-    /// The name it was found by, if it was: TLS verifies it.
-    name: Option<Box<str>>,
-    weight: u32,
-}
-
-/// One entry of the configuration's `endpoints`.
-struct Source {
-    host: HostPort,
-    weight: u32,
-    /// Whether every address of the name is an endpoint, or only the first.
-    every_address: bool,
-    addresses: ArcSwap<Vec<IpAddr>>,
-    failing: AtomicBool,
-}
-
-impl Source {
-    fn new(endpoint: &model::Endpoint) -> Self {
-        let (host, weight, every_address) = match endpoint {
-            model::Endpoint::Address(host) => (host.clone(), 1, false),
-            model::Endpoint::Static(one) => (one.address.clone(), one.weight, false),
-            model::Endpoint::Dns(all) => {
-                (HostPort::Name(all.dns.clone(), all.port), all.weight, true)
-            }
-        };
-        let known = match &host {
-            HostPort::Address(address) => vec![address.ip()],
-            HostPort::Name(..) => Vec::new(),
-        };
-        let addresses = ArcSwap::from_pointee(known);
-        Self { host, weight, every_address, addresses, failing: AtomicBool::new(false) }
-    }
-
-    fn name(&self) -> Option<&str> {
-        match &self.host {
-            HostPort::Name(name, _) => Some(name.as_str()),
-            HostPort::Address(_) => None,
-        }
-    }
-
-    fn port(&self) -> u16 {
-        match &self.host {
-            HostPort::Name(_, port) => *port,
-            HostPort::Address(address) => address.port(),
-        }
-    }
+    /// Wakes whoever looks after the endpoints.
+    keeper: Arc<Notify>,
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl Upstream {
-    /// An upstream as `config` says. Names are not looked up yet.
+    /// An upstream as `config` says; what is known of the endpoints of `old` is kept. Names are not
+    /// looked up yet, and there are no endpoints until it begins.
     ///
     /// # Errors
     /// What is wrong with the files it names.
-    pub fn new(config: &model::Upstream) -> Result<Self, String> {
+    pub fn new(config: &model::Upstream, old: Option<&Self>) -> Result<Self, String> {
         let trust = config.tls.as_ref().map(Trust::load).transpose()?;
-        let upstream = Self {
+        let known = old.map(|old| {
+            let known = old.listed.load();
+            known.iter().map(|known| (known.identity(), Arc::clone(&known.standing))).collect()
+        });
+        Ok(Self {
             name: config.name.as_str().into(),
             config: config.clone(),
+            gate: Gate::new(&config.limits),
+            budget: old.map(|old| Arc::clone(&old.budget)).unwrap_or_default(),
             trust,
+            policy: Policy {
+                ejection: config.ejection.clone(),
+                breaker: config.breaker.clone(),
+                panic: config.panic,
+                slow_start: config.slow_start.duration(),
+            },
+            listed: ArcSwap::default(),
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
+            known: Mutex::new(known.unwrap_or_default()),
             sources: config.endpoints.iter().map(Source::new).collect(),
-            resolving: OnceLock::new(),
-        };
-        upstream.refresh();
-        Ok(upstream)
+            keeper: Arc::default(),
+            tasks: Mutex::default(),
+        })
     }
 
     /// Whether this serves as it is for `config`: nothing it was made of has changed.
@@ -134,10 +110,21 @@ impl Upstream {
             }
     }
 
-    /// The endpoint whose turn it is.
-    pub fn pick(&self) -> Option<Arc<Endpoint>> {
-        let endpoints = self.endpoints.load();
-        endpoints.list.get(endpoints.turns.pick()?).cloned()
+    /// A place at an endpoint that has not been tried.
+    pub fn pick(&self, tried: &[u64]) -> Option<Seat> {
+        let limit = self.config.limits.endpoint_requests.unwrap_or(u32::MAX);
+        self.endpoints.load().pick(tried, limit, &self.keeper)
+    }
+
+    /// Why there is no place at any endpoint.
+    pub fn why_nobody(&self) -> Reason {
+        if !self.endpoints.load().is_empty() && self.config.limits.endpoint_requests.is_some() {
+            Reason::UpstreamBusy
+        } else if self.listed.load().is_empty() && self.is_failing_to_resolve() {
+            Reason::Unresolved
+        } else {
+            Reason::NoEndpoint
+        }
     }
 
     /// The endpoints of this moment.
@@ -157,7 +144,7 @@ impl Upstream {
     }
 
     /// Whether some name could not be looked up when last tried.
-    pub fn is_failing_to_resolve(&self) -> bool {
+    fn is_failing_to_resolve(&self) -> bool {
         self.sources.iter().any(|source| source.failing.load(Ordering::Relaxed))
     }
 
@@ -171,38 +158,53 @@ impl Upstream {
         }
     }
 
-    /// Goes on looking its names up for as long as it lives.
-    pub fn keep_resolving(self: &Arc<Self>, resolver: &Arc<Resolver>, runtime: &Handle) {
-        // Tasks must not keep alive what ends them.
-        let weak = Arc::downgrade(self);
-        let names =
-            self.sources.iter().enumerate().filter_map(|(position, source)| {
-                source.name().map(|name| (position, name.to_owned()))
-            });
-        let tasks: Vec<AbortHandle> = names
-            .map(|(position, name)| {
-                let (weak, resolver) = (weak.clone(), Arc::clone(resolver));
-                let task = async move {
-                    // The first answer is waited for by whoever made the upstream.
-                    sleep(resolver.retry_in()).await;
-                    loop {
-                        let found = resolver.look_up(&name).await;
-                        let pause = match &found {
-                            Ok(lookup) => lookup.again_in,
-                            Err(_) => resolver.retry_in(),
-                        };
-                        let Some(upstream) = weak.upgrade() else { return };
-                        if let Some(source) = upstream.sources.get(position) {
-                            upstream.found(source, found.map(|lookup| lookup.addresses));
-                        }
-                        drop(upstream);
-                        sleep(pause).await;
+    /// Serves from now on: names are looked up again and again, and endpoints are looked after,
+    /// until it is dropped or [`Upstream::retire`]d. To be called once, on the control thread.
+    pub fn begin(self: &Arc<Self>, resolver: &Arc<Resolver>, observer: &Arc<Observer>) {
+        self.list();
+        self.look(observer);
+        self.spawn(keeper::keep(Arc::downgrade(self), Arc::clone(observer)));
+        self.keep_resolving(resolver);
+    }
+
+    /// Has something done until it retires.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(Handle::current().spawn(task).abort_handle());
+    }
+
+    /// Another has taken its place: nobody looks after its endpoints any more. Requests that run
+    /// go on.
+    pub fn retire(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    /// Goes on looking its names up.
+    fn keep_resolving(self: &Arc<Self>, resolver: &Arc<Resolver>) {
+        for (position, source) in self.sources.iter().enumerate() {
+            let Some(name) = source.name().map(str::to_owned) else { continue };
+            // Tasks must not keep alive what ends them.
+            let (weak, resolver) = (Arc::downgrade(self), Arc::clone(resolver));
+            self.spawn(async move {
+                // The first answer is waited for by whoever made the upstream.
+                sleep(resolver.retry_in()).await;
+                loop {
+                    let found = resolver.look_up(&name).await;
+                    let pause = match &found {
+                        Ok(lookup) => lookup.again_in,
+                        Err(_) => resolver.retry_in(),
+                    };
+                    let Some(upstream) = weak.upgrade() else { return };
+                    if let Some(source) = upstream.sources.get(position) {
+                        upstream.found(source, found.map(|lookup| lookup.addresses));
                     }
-                };
-                runtime.spawn(task).abort_handle()
-            })
-            .collect();
-        let _ = self.resolving.set(tasks);
+                    drop(upstream);
+                    sleep(pause).await;
+                }
+            });
+        }
     }
 
     fn found(&self, source: &Source, found: Result<Vec<IpAddr>, String>) {
@@ -214,7 +216,8 @@ impl Upstream {
                 }
                 if **source.addresses.load() != addresses {
                     source.addresses.store(Arc::new(addresses));
-                    self.refresh();
+                    self.list();
+                    self.keeper.notify_one();
                 }
             }
             Err(error) => {
@@ -227,37 +230,55 @@ impl Upstream {
     }
 
     /// Makes the list of endpoints anew from what is known of each source. Endpoints that stay
-    /// are kept.
-    fn refresh(&self) {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let old = self.endpoints.load();
+    /// are kept. Requests are sent to new ones when they have been looked at.
+    fn list(&self) {
+        let old = self.listed.load_full();
+        let old: HashMap<Identity, &Arc<Endpoint>> =
+            old.iter().map(|endpoint| (endpoint.identity(), endpoint)).collect();
         let mut list = Vec::new();
         for source in &self.sources {
             let addresses = source.addresses.load();
             let count = if source.every_address { addresses.len() } else { 1 };
             for ip in addresses.iter().take(count) {
                 let address = SocketAddr::new(*ip, source.port());
-                let kept = old.list.iter().find(|endpoint| {
-                    endpoint.address == address
-                        && endpoint.weight == source.weight
-                        && endpoint.name.as_deref() == source.name()
-                });
-                list.push(kept.cloned().unwrap_or_else(|| {
-                    let peer =
-                        peer::build(&self.config, self.trust.as_ref(), source.name(), address);
-                    let label = address.to_string().into();
-                    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-                    let (name, weight) = (source.name().map(Box::from), source.weight);
-                    let is_failing = AtomicBool::new(false);
-                    Arc::new(Endpoint { address, label, peer, number, is_failing, name, weight })
-                }));
+                let identity = Identity { address, name: source.name().map(Box::from) };
+                let kept = old.get(&identity).copied();
+                list.push(self.endpoint(identity, source.weight, kept));
             }
         }
-        let weights: Vec<u32> = list.iter().map(|endpoint| endpoint.weight).collect();
-        let turns = match self.config.balance {
-            model::Balance::RoundRobin => RoundRobin::new(&weights).continuing(&old.turns),
-        };
-        self.endpoints.store(Arc::new(Endpoints { list, turns }));
+        self.listed.store(Arc::new(list));
+    }
+
+    /// The one that is kept, or else a new one of which is known what was known before.
+    fn endpoint(
+        &self,
+        identity: Identity,
+        weight: u32,
+        kept: Option<&Arc<Endpoint>>,
+    ) -> Arc<Endpoint> {
+        if let Some(kept) = kept.filter(|endpoint| endpoint.weight == weight) {
+            return Arc::clone(kept);
+        }
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&identity);
+        let standing = kept.map(|kept| Arc::clone(&kept.standing)).or_else(known);
+        let (trust, name) = (self.trust.as_ref(), identity.name.as_deref());
+        let peer = peer::build(&self.config, trust, name, identity.address);
+        Arc::new(Endpoint::new(identity, weight, peer, standing.unwrap_or_default()))
+    }
+
+    /// Decides which endpoints requests are spread over from now on.
+    fn judge(&self) -> Review {
+        let list = self.listed.load_full();
+        let members: Vec<Member<'_>> = list
+            .iter()
+            .map(|endpoint| Member { standing: &endpoint.standing, weight: endpoint.weight })
+            .collect();
+        let review = review(&members, &self.policy, clock::now());
+        let old = self.endpoints.load();
+        let (states, balance) = (review.states.clone(), self.config.balance);
+        let endpoints = Endpoints::new(list.clone(), states, &review.roster, balance, &old);
+        self.endpoints.store(Arc::new(endpoints));
+        review
     }
 }
 
@@ -282,42 +303,6 @@ pub async fn try_connect(
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        for task in self.resolving.get().into_iter().flatten() {
-            task.abort();
-        }
-    }
-}
-
-impl Endpoints {
-    fn none() -> Self {
-        Self { list: Vec::new(), turns: RoundRobin::new(&[]) }
-    }
-
-    /// Each endpoint.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
-        self.list.iter()
-    }
-}
-
-impl Endpoint {
-    /// Says, once until it works again, why no connection to it can be made.
-    fn fails(&self, upstream: &Upstream, why: &str) {
-        if !self.is_failing.swap(true, Ordering::Relaxed) {
-            let (upstream, endpoint) = (&*upstream.name, &*self.label);
-            tracing::warn!(upstream, endpoint, error = why, "cannot connect to an endpoint");
-        }
-    }
-
-    /// A connection to it has been made.
-    fn works(&self, upstream: &Upstream) {
-        if self.is_failing.swap(false, Ordering::Relaxed) {
-            let (upstream, endpoint) = (&*upstream.name, &*self.label);
-            tracing::info!(upstream, endpoint, "connecting to an endpoint works again");
-        }
-    }
-
-    /// Its share of requests, relative to the others.
-    pub fn weight(&self) -> u32 {
-        self.weight
+        self.retire();
     }
 }

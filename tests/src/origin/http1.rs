@@ -110,7 +110,7 @@ async fn answer(
         // Who asked has gone: nothing is left to wait for.
         () = connection.gone() => return Err(Broken::Reset),
     }
-    let status = script.status.unwrap_or(200);
+    let status = shared.forced_status().or(script.status).unwrap_or(200);
     let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
     for (name, value) in Script::reply_fields(seen) {
         let _ = write!(head, "{name}: {value}\r\n");

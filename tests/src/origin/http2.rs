@@ -49,6 +49,10 @@ async fn exchange(
     let script = Script::of(&seen.fields);
     let is_grpc =
         seen.field("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
+    if is_grpc && seen.target == "/grpc.health.v1.Health/Check" {
+        remember(shared, &seen);
+        return health(shared, &mut respond).await;
+    }
     if is_grpc && !script.early && !script.hold {
         remember(shared, &seen);
         return grpc(&script, &mut body, &mut respond).await;
@@ -91,7 +95,8 @@ async fn answer(
         _ = std::future::poll_fn(|context| respond.poll_reset(context)) => return Ok(()),
     }
     let (body, kind) = script.body(seen);
-    let mut head = Response::builder().status(script.status.unwrap_or(200));
+    let status = shared.forced_status().or(script.status).unwrap_or(200);
+    let mut head = Response::builder().status(status);
     head = match script.events {
         Some(_) => head.header("content-type", "text/event-stream"),
         None => head.header("content-type", kind),
@@ -131,6 +136,15 @@ async fn grpc(
         send_all(&mut stream, piece, false).await?;
     }
     stream.send_trailers(fields(&[("grpc-status", "0"), ("grpc-message", "done")]))
+}
+
+/// The health service of gRPC: `SERVING`, or `NOT_SERVING` while it is told to fail.
+async fn health(shared: &Shared, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let head = Response::builder().status(200).header("content-type", "application/grpc");
+    let mut stream = respond.send_response(head.body(()).expect("an answer"), false)?;
+    let status = if shared.forced_status().is_some() { 2 } else { 1 };
+    send_all(&mut stream, Bytes::from(vec![0, 0, 0, 0, 2, 8, status]), false).await?;
+    stream.send_trailers(fields(&[("grpc-status", "0")]))
 }
 
 fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

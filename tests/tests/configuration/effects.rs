@@ -144,7 +144,7 @@ upstreams: [{ name: away, endpoints: ["127.0.0.1:@away@"] }]
 }
 
 #[tokio::test]
-async fn round_robin_is_the_balance_there_is() {
+async fn endpoints_take_turns_unless_told_otherwise() {
     let (a, b) = (Origin::named("a").await, Origin::named("b").await);
     let text = SIMPLE.replace("[\"@origin@\"]", "[\"@a@\", \"@b@\"], balance: round_robin")
         + "process: { workers: 1 }\n";

@@ -13,9 +13,6 @@ pub trait Client: Send {
     /// Whether the request has a body at all.
     fn has_body(&self) -> bool;
 
-    /// Whether anything of the body has been taken.
-    fn has_given_body(&self) -> bool;
-
     /// Whether all of the body has been taken.
     fn is_body_done(&self) -> bool;
 

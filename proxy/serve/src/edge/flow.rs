@@ -103,19 +103,11 @@ impl Flow {
         })
     }
 
-    /// Chooses the endpoint of the next attempt.
-    pub(super) fn pick(
-        &mut self,
-        upstream: &Upstream,
-        now: Moment,
-    ) -> Result<Arc<Endpoint>, Reason> {
-        let endpoint = upstream.pick().ok_or_else(|| {
-            if upstream.is_failing_to_resolve() { Reason::Unresolved } else { Reason::NoEndpoint }
-        })?;
+    /// An endpoint is tried.
+    pub(super) fn tries(&mut self, endpoint: &Endpoint, now: Moment) {
         self.exchange.endpoint = Some(Arc::clone(&endpoint.label));
         self.exchange.attempts = self.exchange.attempts.saturating_add(1);
         self.exchange.marks.connecting = Some(now);
-        Ok(endpoint)
     }
 
     /// Counts bytes of the request's body; `false`: there are too many.

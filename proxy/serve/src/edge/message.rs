@@ -83,7 +83,7 @@ impl AnswerHead {
 }
 
 /// A part of a body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Piece {
     /// Some of its bytes; never none.
     Data(Bytes),

@@ -7,10 +7,11 @@ use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::request::{forward, respond};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
+use super::attempts::Attempts;
 use super::times::Times;
 use super::{AnswerHead, Client, Flow, Piece};
 use crate::clock::{self, Alarm};
-use crate::upstream::{Failure, Session};
+use crate::upstream::{Failure, Fate, Session};
 
 /// Interim answers to one request.
 const MOST_INTERIMS: u8 = 16;
@@ -36,11 +37,12 @@ enum Down {
 }
 
 /// One exchange between a client and an endpoint.
-pub(super) struct Relay<'a, C> {
+pub(super) struct Relay<'a, 'b, C> {
     client: &'a mut C,
     session: &'a mut Session,
     flow: &'a mut Flow,
     times: &'a mut Times,
+    attempts: &'a mut Attempts<'b>,
     up: Up,
     down: Down,
     is_tunnel: bool,
@@ -51,13 +53,14 @@ pub(super) struct Relay<'a, C> {
     unsent: Option<Failure>,
 }
 
-impl<'a, C: Client> Relay<'a, C> {
+impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
     /// The session has been told the head of the request.
     pub fn new(
         client: &'a mut C,
         session: &'a mut Session,
         flow: &'a mut Flow,
         times: &'a mut Times,
+        attempts: &'a mut Attempts<'b>,
     ) -> Self {
         let (up, down) = (Up::Body, Down::Head);
         Self {
@@ -65,6 +68,7 @@ impl<'a, C: Client> Relay<'a, C> {
             session,
             flow,
             times,
+            attempts,
             up,
             down,
             is_tunnel: false,
@@ -87,7 +91,10 @@ impl<'a, C: Client> Relay<'a, C> {
         }
         let (end, reason) = self.times.next();
         ready!(alarm.poll(end, context));
-        Poll::Ready(Err(reason.into()))
+        // Late as it is, nothing has come of it.
+        let is_unknown = reason == Reason::UpstreamTimeout && self.down == Down::Head;
+        let fate = if is_unknown { Fate::Unknown } else { Fate::Begun };
+        Poll::Ready(Err(Failure { reason, fate }))
     }
 
     fn poll_up(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -96,7 +103,7 @@ impl<'a, C: Client> Relay<'a, C> {
                 Up::Body => match self.session.poll_room(context) {
                     Poll::Pending => return self.check_client(context),
                     Poll::Ready(Err(failure)) => self.stop_sending(failure),
-                    Poll::Ready(Ok(())) => match self.client.poll_body(context)? {
+                    Poll::Ready(Ok(())) => match self.poll_piece(context)? {
                         Poll::Ready(piece) => self.pass_up(piece)?,
                         Poll::Pending => {
                             self.times.client_gives(true);
@@ -122,6 +129,30 @@ impl<'a, C: Client> Relay<'a, C> {
                 Up::Over => return self.check_client(context),
             }
         }
+    }
+
+    /// The next piece of the request's body: what is sent again first.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Failure>> {
+        if let Some(piece) = self.attempts.replay.next() {
+            return Poll::Ready(Ok(piece));
+        }
+        let piece = ready!(self.client.poll_body(context))?;
+        let is_fit = match &piece {
+            // A tunnel carries what is no body, however long.
+            Piece::Data(bytes) => self.flow.body_passes(bytes.len()) || self.is_tunnel,
+            Piece::End(Some(trailers)) => {
+                forward::check_trailers(trailers)?;
+                true
+            }
+            Piece::End(None) => true,
+        };
+        if !is_fit {
+            return Poll::Ready(Err(Reason::BodySize.into()));
+        }
+        if !self.is_tunnel {
+            self.attempts.replay.keep(&piece);
+        }
+        Poll::Ready(Ok(piece))
     }
 
     fn check_client(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -152,24 +183,12 @@ impl<'a, C: Client> Relay<'a, C> {
 
     fn pass_up(&mut self, piece: Piece) -> Result<(), Failure> {
         self.times.client_gives(false);
-        match &piece {
-            Piece::Data(bytes) => {
-                self.endpoint_moves();
-                // A tunnel carries what is no body, however long.
-                if !self.flow.body_passes(bytes.len()) && !self.is_tunnel {
-                    return Err(Reason::BodySize.into());
-                }
-            }
-            Piece::End(trailers) => {
-                if let Some(trailers) = trailers {
-                    forward::check_trailers(trailers)?;
-                }
-                self.up = Up::Flushing;
-                self.endpoint_moves();
-                self.times.is_sent();
-                if self.is_tunnel {
-                    return Ok(());
-                }
+        self.endpoint_moves();
+        if let Piece::End(_) = &piece {
+            self.up = Up::Flushing;
+            self.times.is_sent();
+            if self.is_tunnel {
+                return Ok(());
             }
         }
         match self.session.send(piece) {
@@ -253,6 +272,13 @@ impl<'a, C: Client> Relay<'a, C> {
         }
     }
 
+    /// Tells of an answer; whether another is sought.
+    fn is_unwanted(&mut self, status: StatusCode) -> bool {
+        let now = self.endpoint_moves();
+        let began = self.flow.exchange.marks.connected.unwrap_or(now);
+        self.attempts.has_answer(status, now.since(began), now)
+    }
+
     fn interim(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
         self.interims = self.interims.saturating_add(1);
         if self.interims > MOST_INTERIMS {
@@ -265,6 +291,9 @@ impl<'a, C: Client> Relay<'a, C> {
 
     fn answer(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
         self.check(&head)?;
+        if self.is_unwanted(head.status) {
+            return Err(Failure { reason: Reason::UpstreamReset, fate: Fate::Begun });
+        }
         let exchange = &mut self.flow.exchange;
         exchange.status = head.status.as_u16();
         let snapshot = &self.flow.arrival.generation.snapshot;

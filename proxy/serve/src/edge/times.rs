@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use marchproxy_conf::values::Time;
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
 
@@ -16,6 +17,9 @@ const NEVER: Moment = Moment::from_nanos(u64::MAX);
 #[derive(Debug)]
 pub struct Times {
     end: Moment,
+    /// When the attempt must have brought an answer.
+    attempt_end: Moment,
+    attempt_limit: Option<Duration>,
     route_limit: Option<Duration>,
     connect: Duration,
     first_byte: Duration,
@@ -41,6 +45,8 @@ impl Times {
         let forever = Duration::MAX;
         Self {
             end: NEVER,
+            attempt_end: NEVER,
+            attempt_limit: None,
             route_limit: snapshot.route(&flow.exchange).and_then(|route| route.timeout),
             connect: forever,
             first_byte: forever,
@@ -62,18 +68,30 @@ impl Times {
         self.connect = times.connect.duration();
         self.first_byte = times.first_byte.duration();
         self.idle = times.idle.duration();
+        self.attempt_limit = upstream.config.retry.attempt_time.map(Time::duration);
         let whole = self.route_limit.unwrap_or_else(|| times.request.duration());
         self.end = clock::later(now, whole);
     }
 
+    /// When the whole request is over, and what that means.
+    pub fn end(&self) -> (Moment, Reason) {
+        (self.end, Reason::UpstreamTimeout)
+    }
+
+    /// An endpoint is tried from `now` on.
+    pub fn attempts(&mut self, now: Moment) {
+        self.attempt_end = self.attempt_limit.map_or(NEVER, |limit| clock::later(now, limit));
+    }
+
     /// When a connection must be there that is begun `now`, and what it means when it is not.
     pub fn connect_by(&self, now: Moment) -> (Moment, Reason) {
-        let by = clock::later(now, self.connect);
-        if by <= self.end {
-            (by, Reason::ConnectTimeout)
-        } else {
-            (self.end, Reason::UpstreamTimeout)
-        }
+        let by = clock::later(now, self.connect).min(self.attempt_end);
+        if by <= self.end { (by, Reason::ConnectTimeout) } else { self.end() }
+    }
+
+    /// Whether the client is waited for, and not the endpoint.
+    pub fn blames_client(&self) -> bool {
+        self.client_takes_since.is_some() || self.client_gives_since.is_some() && !self.has_head
     }
 
     /// A connection is there `now`: the answer is waited for.
@@ -142,6 +160,9 @@ impl Times {
             let awaits_answer = self.is_sent && !self.has_head;
             let limit = if awaits_answer { self.first_byte } else { self.idle };
             consider(moved, limit, Reason::UpstreamTimeout);
+            if !self.has_head {
+                consider(self.attempt_end, Duration::ZERO, Reason::UpstreamTimeout);
+            }
         }
         next
     }

@@ -6,8 +6,10 @@ mod labels;
 mod table;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 
 pub use handles::Handles;
+pub use upstreams::{Retried, Upstreams};
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +23,8 @@ use labels::Labels;
 
 /// The metrics of the process.
 pub struct Metrics {
+    /// What is told of upstreams beside their requests.
+    pub upstreams: Upstreams,
     registry: Registry,
     requests: Families,
     listeners: Listeners,
@@ -50,6 +54,7 @@ impl Metrics {
         let build = Builder(&registry);
         let reloads = build.counters("marchproxy_configuration_reloads_total")?;
         Ok(Self {
+            upstreams: Upstreams::new(&build)?,
             requests: families(&build)?,
             listeners: Listeners::new(&build)?,
             generation: build.gauge("marchproxy_configuration_generation")?,
@@ -155,6 +160,7 @@ impl Metrics {
         });
         labels.upstreams.forget(|name| {
             self.requests.forget_upstream(name);
+            self.upstreams.forget(name);
             true
         });
         labels.listeners.forget(|name| self.listeners.forget(name));

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use marchproxy_conf::model::{Config, Listener, Secret};
 use marchproxy_conf::report;
 use marchproxy_decide::snapshot::{Snapshot, compile};
-use tokio::runtime::Handle;
 
 use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PAGE};
@@ -40,9 +39,20 @@ impl fmt::Display for Unfit {
 pub(super) struct Fit {
     pub(super) config: Config,
     snapshot: Snapshot,
-    upstreams: Vec<Arc<Upstream>>,
+    upstreams: Upstreams,
     tls: Vec<Option<Tls>>,
     certificates: Certificates,
+}
+
+/// The upstreams of a configuration.
+struct Upstreams {
+    /// All of them, in its order.
+    all: Vec<Arc<Upstream>>,
+    /// Those that have not begun yet.
+    new: Vec<Arc<Upstream>>,
+    /// Those that were there and are not any more.
+    gone: Vec<Arc<Upstream>>,
+    resolver: Arc<Resolver>,
 }
 
 /// TLS of one listener.
@@ -57,8 +67,11 @@ type Certificates = BTreeMap<String, Arc<Certificate>>;
 
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
-    pub(super) fn take_effect(self, observer: &Observer) -> Arc<Generation> {
+    pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
         let Self { config, snapshot, upstreams, tls, certificates } = self;
+        // Those who are replaced must not look after endpoints that others look after now.
+        upstreams.gone.iter().for_each(|upstream| upstream.retire());
+        upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
         let tls = tls.into_iter().map(|tls| {
             let Tls { server, renewed } = tls?;
             if let Some(choice) = renewed {
@@ -76,7 +89,7 @@ impl Fit {
             config,
             snapshot,
             handles,
-            upstreams,
+            upstreams: upstreams.all,
         })
     }
 }
@@ -167,31 +180,29 @@ fn tls(
 }
 
 /// New upstreams have looked their names up once; that some name has no address yet keeps nobody
-/// from serving.
-async fn upstreams(
-    config: &Config,
-    old: Option<&Generation>,
-) -> Result<Vec<Arc<Upstream>>, String> {
+/// from serving. What is known of endpoints goes on to the upstream that has the name now.
+async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Upstreams, String> {
+    let before = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
     // An upstream that is kept goes on asking the resolver it was made with.
-    let old = old.filter(|old| old.config.resolver == config.resolver);
-    let kept = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
+    let has_resolver = old.is_some_and(|old| old.config.resolver == config.resolver);
     let resolver = Arc::new(Resolver::new(&config.resolver)?);
-    let mut upstreams = Vec::with_capacity(config.upstreams.len());
+    let mut all = Vec::with_capacity(config.upstreams.len());
     let mut new = Vec::new();
     for wanted in &config.upstreams {
-        if let Some(kept) = kept.iter().find(|upstream| upstream.is_still(wanted)) {
-            upstreams.push(Arc::clone(kept));
+        let before = before.iter().find(|upstream| *upstream.name == *wanted.name.as_str());
+        if let Some(kept) = before.filter(|before| has_resolver && before.is_still(wanted)) {
+            all.push(Arc::clone(kept));
             continue;
         }
-        let upstream = Arc::new(
-            Upstream::new(wanted)
-                .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?,
-        );
-        upstream.keep_resolving(&resolver, &Handle::current());
+        let upstream = Upstream::new(wanted, before.map(|before| &**before))
+            .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?;
+        let upstream = Arc::new(upstream);
         new.push(Arc::clone(&upstream));
-        upstreams.push(upstream);
+        all.push(upstream);
     }
+    let is_gone = |old: &&Arc<Upstream>| !all.iter().any(|kept| Arc::ptr_eq(kept, old));
+    let gone = before.iter().filter(is_gone).cloned().collect();
     futures_util::future::join_all(new.iter().map(|upstream| upstream.resolve_once(&resolver)))
         .await;
-    Ok(upstreams)
+    Ok(Upstreams { all, new, gone, resolver })
 }

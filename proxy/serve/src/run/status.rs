@@ -96,11 +96,14 @@ impl StatusSource for State {
         });
         let upstreams = generation.upstreams.iter().map(|upstream| {
             let endpoints = upstream.endpoints();
-            let endpoints: Vec<Value> = endpoints
-                .iter()
-                .map(|endpoint| json!({ "address": &*endpoint.label, "weight": endpoint.weight() }))
-                .collect();
-            json!({ "name": &*upstream.name, "endpoints": endpoints })
+            let endpoints: Vec<Value> =
+                endpoints.iter().map(|(endpoint, state)| endpoint.status(state)).collect();
+            json!({
+                "name": &*upstream.name,
+                "panic": upstream.endpoints().is_panic,
+                "waiting": upstream.gate.waiting(),
+                "endpoints": endpoints,
+            })
         });
         json!({
             "pid": std::process::id(),

@@ -14,11 +14,11 @@ use pingora_core::protocols::tls::ALPN;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::failure;
+use super::connect::{Connected, NotConnected, connect};
 use super::http1::Http1;
 use super::http2::{Http2, Shared};
 use super::session::Session;
-use super::{Endpoint, Handshake, Refused, Upstream};
+use super::{Endpoint, Upstream};
 use crate::clock;
 
 /// Idle connections that are kept to one endpoint. A pool smaller than the concurrency costs a
@@ -114,33 +114,19 @@ impl Pool {
         let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
             let mut peer = endpoint.peer.clone();
             peer.options.alpn = ALPN::H1;
-            self.connector.new_stream(&peer).await
+            connect(&self.connector, upstream, &peer).await
         } else {
-            self.connector.new_stream(&endpoint.peer).await
+            connect(&self.connector, upstream, &endpoint.peer).await
         };
-        let stream = made.map_err(|error| {
-            endpoint.fails(upstream, &error.to_string());
-            failure::reason(&error)
+        let connected = made.map_err(|NotConnected { why, reason }| {
+            endpoint.fails(upstream, &why);
+            reason
         })?;
-        let tls = stream.get_ssl_digest();
-        let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
-        upstream.check(handshake).map_err(|refused| {
-            endpoint.fails(upstream, &refused.to_string());
-            match refused {
-                Refused::Pin => Reason::UpstreamPin,
-                Refused::Outdated => Reason::UpstreamTls,
-            }
-        })?;
-        let has_agreed = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        if speaks_http2 && tls.is_some() && !has_agreed {
-            endpoint.fails(upstream, "it does not agree to HTTP/2 by ALPN");
-            return Err(Reason::UpstreamTls);
-        }
         endpoint.works(upstream);
-        if !speaks_http2 && !has_agreed {
-            return Ok(Session::Http1(Http1::new(stream)));
-        }
-        let connection = Shared::begin(stream).await?;
+        let connection = match connected {
+            Connected::Http1(stream) => return Ok(Session::Http1(Http1::new(stream))),
+            Connected::Http2(shared) => shared,
+        };
         let kept =
             SharedUntil { connection: connection.clone(), until: until(upstream, clock::now()) };
         self.shelf(endpoint, |shelf| shelf.shared.push(kept));

@@ -28,7 +28,6 @@ pub struct Http1Client<S: Transport> {
     outgoing: Outgoing,
     caller: Caller,
     has_body: bool,
-    has_given_body: bool,
     is_head_request: bool,
     version: Version,
     keep_alive: bool,
@@ -46,7 +45,6 @@ impl<S: Transport> Http1Client<S> {
             outgoing: Outgoing::default(),
             caller,
             has_body: false,
-            has_given_body: false,
             is_head_request: false,
             version: Version::HTTP_11,
             keep_alive: false,
@@ -107,7 +105,6 @@ impl<S: Transport> Http1Client<S> {
         let line_end = memchr::memchr(b'\n', head.get(facts.target.end..)?)?;
         let lines_start = facts.target.end.checked_add(line_end)?.checked_add(1)?;
         let headers = fields::read(&head.slice(lines_start..), facts.fields)?;
-        self.has_given_body = false;
         self.is_head_request = method == Method::HEAD;
         self.version = facts.version;
         self.keep_alive = facts.keep_alive;
@@ -186,10 +183,6 @@ impl<S: Transport> Client for Http1Client<S> {
         self.has_body
     }
 
-    fn has_given_body(&self) -> bool {
-        self.has_given_body
-    }
-
     fn is_body_done(&self) -> bool {
         self.incoming.is_over()
     }
@@ -197,7 +190,6 @@ impl<S: Transport> Client for Http1Client<S> {
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Reason>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Reason::ClientGone)) };
         let piece = ready!(self.incoming.poll_piece(stream, context));
-        self.has_given_body |= matches!(piece, Ok(Piece::Data(_)));
         Poll::Ready(piece.map_err(|broken| match broken {
             Broken::Io(_) | Broken::Ended => Reason::ClientGone,
             Broken::Framing(reason) => reason,

@@ -15,11 +15,9 @@ use crate::edge::{AnswerHead, Client, Piece, Request};
 use crate::http2::{Sending, poll_piece};
 
 /// The client's side of one HTTP/2 stream.
-#[expect(clippy::struct_excessive_bools, reason = "each is one fact of a request")]
 pub struct Http2Client {
     body: RecvStream,
     has_body: bool,
-    has_given_body: bool,
     is_body_done: bool,
     respond: SendResponse<Bytes>,
     sending: Option<Sending>,
@@ -50,7 +48,6 @@ impl Http2Client {
         let client = Self {
             body,
             has_body: !is_body_done,
-            has_given_body: false,
             is_body_done,
             respond,
             sending: None,
@@ -93,10 +90,6 @@ impl Client for Http2Client {
         self.has_body
     }
 
-    fn has_given_body(&self) -> bool {
-        self.has_given_body
-    }
-
     fn is_body_done(&self) -> bool {
         self.is_body_done
     }
@@ -107,7 +100,6 @@ impl Client for Http2Client {
         } else {
             ready!(poll_piece(&mut self.body, context))
         };
-        self.has_given_body |= matches!(piece, Ok(Piece::Data(_)));
         self.is_body_done |= matches!(piece, Ok(Piece::End(_)));
         Poll::Ready(piece.map_err(|error| reason_of(&error)))
     }

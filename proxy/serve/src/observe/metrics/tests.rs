@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+use marchproxy_balance::{Cause, State};
 use marchproxy_decide::verdict::Reason;
 
 use super::super::tests::{exchange, snapshot};
@@ -27,6 +28,11 @@ fn touch_all(metrics: &Metrics) {
     metrics.accept_paused("web");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
+    metrics.upstreams.states("shop", [State::Serving].into_iter());
+    metrics.upstreams.ejected("shop", Cause::Slow);
+    metrics.upstreams.tripped("shop");
+    metrics.upstreams.checked("shop", true);
+    metrics.upstreams.retried("shop", Retried::Done);
 }
 
 #[test]

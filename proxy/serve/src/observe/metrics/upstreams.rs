@@ -1,0 +1,102 @@
+//! What is told of upstreams beside their requests.
+
+use marchproxy_balance::{Cause, State};
+use prometheus::{IntCounterVec, IntGaugeVec};
+
+use super::build::Builder;
+
+/// What is told of upstreams beside their requests.
+pub struct Upstreams {
+    states: IntGaugeVec,
+    ejections: IntCounterVec,
+    trips: IntCounterVec,
+    checks: IntCounterVec,
+    retries: IntCounterVec,
+}
+
+/// What became of a wish to try a request again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retried {
+    /// It is tried again.
+    Done,
+    /// The budget is spent.
+    NoBudget,
+    /// No endpoint is left that was not tried.
+    NoEndpoint,
+}
+
+impl Retried {
+    const ALL: [Self; 3] = [Self::Done, Self::NoBudget, Self::NoEndpoint];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NoBudget => "no_budget",
+            Self::NoEndpoint => "no_endpoint",
+        }
+    }
+}
+
+const RESULTS: [&str; 2] = ["failed", "ok"];
+const CAUSES: [Cause; 3] = [Cause::Consecutive, Cause::Failures, Cause::Slow];
+
+impl Upstreams {
+    pub(super) fn new(build: &Builder<'_>) -> Result<Self, String> {
+        Ok(Self {
+            states: build.gauges("marchproxy_upstream_endpoints")?,
+            ejections: build.counters("marchproxy_upstream_ejections_total")?,
+            trips: build.counters("marchproxy_upstream_breaker_openings_total")?,
+            checks: build.counters("marchproxy_upstream_checks_total")?,
+            retries: build.counters("marchproxy_upstream_retries_total")?,
+        })
+    }
+
+    /// These are the states of an upstream's endpoints.
+    pub fn states(&self, upstream: &str, states: impl Iterator<Item = State>) {
+        let states: Vec<State> = states.collect();
+        for state in State::ALL {
+            let count = states.iter().filter(|one| **one == state).count();
+            let gauge = self.states.with_label_values(&[upstream, state.as_str()]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// An endpoint was ejected.
+    pub fn ejected(&self, upstream: &str, cause: Cause) {
+        self.ejections.with_label_values(&[upstream, cause.as_str()]).inc();
+    }
+
+    /// The breaker of an endpoint has opened.
+    pub fn tripped(&self, upstream: &str) {
+        self.trips.with_label_values(&[upstream]).inc();
+    }
+
+    /// An endpoint was checked.
+    pub fn checked(&self, upstream: &str, is_well: bool) {
+        let [failed, ok] = RESULTS;
+        let result = if is_well { ok } else { failed };
+        self.checks.with_label_values(&[upstream, result]).inc();
+    }
+
+    /// A request should have been tried again.
+    pub fn retried(&self, upstream: &str, retried: Retried) {
+        self.retries.with_label_values(&[upstream, retried.as_str()]).inc();
+    }
+
+    /// Nothing more is told of an upstream.
+    pub(super) fn forget(&self, upstream: &str) {
+        for state in State::ALL {
+            let _ = self.states.remove_label_values(&[upstream, state.as_str()]);
+        }
+        for cause in CAUSES {
+            let _ = self.ejections.remove_label_values(&[upstream, cause.as_str()]);
+        }
+        let _ = self.trips.remove_label_values(&[upstream]);
+        for result in RESULTS {
+            let _ = self.checks.remove_label_values(&[upstream, result]);
+        }
+        for retried in Retried::ALL {
+            let _ = self.retries.remove_label_values(&[upstream, retried.as_str()]);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The one who looks after the endpoints of an upstream, on the control thread.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use marchproxy_balance::{Event, Trip};
+use marchproxy_decide::exchange::Moment;
+use tokio::time::sleep;
+
+use super::Upstream;
+use crate::clock::Alarm;
+use crate::observe::Observer;
+
+/// However much fails, endpoints are looked at no more often.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Looks whenever something calls for it, until the upstream is no more.
+pub(super) async fn keep(upstream: Weak<Upstream>, observer: Arc<Observer>) {
+    let Some(wake) = upstream.upgrade().map(|upstream| Arc::clone(&upstream.keeper)) else {
+        return;
+    };
+    let mut alarm = Alarm::default();
+    loop {
+        let Some(held) = upstream.upgrade() else { return };
+        let again = held.look(&observer);
+        drop(held);
+        let again = again.unwrap_or(Moment::from_nanos(u64::MAX));
+        tokio::select! {
+            () = wake.notified() => {}
+            () = alarm.until(again) => {}
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+impl Upstream {
+    /// Looks at all endpoints; what is found holds for the next request. When to look again.
+    pub(super) fn look(self: &Arc<Self>, observer: &Arc<Observer>) -> Option<Moment> {
+        let review = self.judge();
+        let endpoints = self.endpoints.load();
+        for (at, event) in review.events {
+            let Some(endpoint) = endpoints.list.get(at) else { continue };
+            let (upstream, endpoint) = (&*self.name, &*endpoint.label);
+            match event {
+                Event::Ejected(cause) => {
+                    observer.metrics.upstreams.ejected(upstream, cause);
+                    tracing::warn!(
+                        upstream,
+                        endpoint,
+                        cause = cause.as_str(),
+                        "an endpoint is ejected"
+                    );
+                }
+                Event::Returned => tracing::info!(upstream, endpoint, "an endpoint is back"),
+                Event::Tripped(Trip::Opened) => {
+                    observer.metrics.upstreams.tripped(upstream);
+                    tracing::warn!(upstream, endpoint, "the breaker of an endpoint opens");
+                }
+                Event::Tripped(Trip::HalfOpened) => {
+                    tracing::info!(upstream, endpoint, "the breaker of an endpoint is half open");
+                }
+                Event::Tripped(Trip::Closed) => {
+                    tracing::info!(upstream, endpoint, "the breaker of an endpoint closes");
+                }
+            }
+        }
+        observer.metrics.upstreams.states(&self.name, endpoints.iter().map(|(_, state)| state));
+        self.start_checks(observer);
+        review.again
+    }
+}

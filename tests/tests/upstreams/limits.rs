@@ -1,0 +1,79 @@
+//! How much an upstream is given at one time.
+
+use std::time::{Duration, Instant};
+
+use marchproxy_tests::{Connection, eventually};
+
+use crate::group::Group;
+
+async fn hold(group: &Group) -> Connection {
+    let mut connection = group.proxy.connect().await;
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: hold\r\n\r\n").await;
+    connection
+}
+
+#[tokio::test]
+async fn more_requests_wait_for_their_turn() {
+    let group = Group::of(1, "    limits: { requests: 2, wait: 10s }").await;
+    let mut held = [hold(&group).await, hold(&group).await];
+    eventually("both are there", async || (group.origins[0].seen().len() == 2).then_some(())).await;
+    let mut waiting = hold(&group).await;
+    eventually("the third waits", async || {
+        (group.proxy.status().await["upstreams"][0]["waiting"] == 1).then_some(())
+    })
+    .await;
+    assert_eq!(group.origins[0].seen().len(), 2);
+    group.origins[0].release();
+    for connection in &mut held {
+        assert_eq!(connection.answer().await.status, 200);
+    }
+    assert_eq!(waiting.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn no_more_than_the_bound_wait_and_none_for_longer_than_told() {
+    let group = Group::of(1, "    limits: { requests: 1, waiting: 1, wait: 1s }").await;
+    let _held = hold(&group).await;
+    eventually("it is there", async || (group.origins[0].seen().len() == 1).then_some(())).await;
+    let begin = Instant::now();
+    let mut waiting = hold(&group).await;
+    eventually("the second waits", async || {
+        (group.proxy.status().await["upstreams"][0]["waiting"] == 1).then_some(())
+    })
+    .await;
+    let answer = group.proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "upstream.busy"));
+    assert!(begin.elapsed() < Duration::from_secs(1), "it did not wait");
+    let answer = waiting.answer().await;
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "upstream.busy"));
+    assert!(begin.elapsed() >= Duration::from_secs(1), "it waited");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_waits_makes_room() {
+    let group = Group::of(1, "    limits: { requests: 1, waiting: 1, wait: 1m }").await;
+    let _held = hold(&group).await;
+    eventually("it is there", async || (group.origins[0].seen().len() == 1).then_some(())).await;
+    let waits = async |count: u64| {
+        eventually("as many wait", async || {
+            (group.proxy.status().await["upstreams"][0]["waiting"] == count).then_some(())
+        })
+        .await;
+    };
+    let waiting = hold(&group).await;
+    waits(1).await;
+    drop(waiting);
+    waits(0).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_full_is_passed_over() {
+    let group = Group::of(2, "    limits: { endpoint_requests: 1 }").await;
+    let _held = [hold(&group).await, hold(&group).await];
+    eventually("each has one", async || {
+        group.origins.iter().all(|origin| origin.seen().len() == 1).then_some(())
+    })
+    .await;
+    let answer = group.proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "upstream.busy"));
+}
