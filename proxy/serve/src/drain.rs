@@ -38,7 +38,13 @@ impl DrainSender {
 
     /// A connection's side.
     pub fn subscribe(&self) -> Drain {
-        Drain { phase: self.phase.subscribe() }
+        let mut phase = self.phase.subscribe();
+        // What was set before counts as seen otherwise, and a connection that was accepted last
+        // would not end before it is cut.
+        if *phase.borrow() != Phase::Serve {
+            phase.mark_changed();
+        }
+        Drain { phase }
     }
 }
 
@@ -67,5 +73,25 @@ impl Drain {
     /// Whether connections are to end.
     pub fn is_on(&self) -> bool {
         *self.phase.borrow() != Phase::Serve
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_comes_late_learns_of_the_drain() {
+        let sender = DrainSender::new();
+        let mut early = sender.subscribe();
+        assert_eq!(early.changed().now_or_never(), None);
+        sender.set(Phase::Drain);
+        let mut late = sender.subscribe();
+        for drain in [&mut early, &mut late] {
+            assert_eq!(drain.changed().now_or_never(), Some(Phase::Drain));
+            assert_eq!(drain.changed().now_or_never(), None, "once");
+        }
     }
 }
