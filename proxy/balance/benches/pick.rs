@@ -70,7 +70,9 @@ fn consistent_hash(bench: &mut Criterion) {
     });
     bench.bench_function("consistent hash, half of them full", |bench| {
         let bound = Bound::new(125, 1000, u64::from(ENDPOINTS));
-        bench.iter(|| circle.pick(below(u64::MAX), |at| bound.is_full(if at % 2 == 0 { 9 } else { 0 }, 1)));
+        bench.iter(|| {
+            circle.pick(below(u64::MAX), |at| bound.is_full(if at % 2 == 0 { 9 } else { 0 }, 1))
+        });
     });
     bench.bench_function("consistent hash, one of them not full", |bench| {
         bench.iter(|| circle.pick(below(u64::MAX), |at| at != 500));

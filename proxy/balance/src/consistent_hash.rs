@@ -8,8 +8,10 @@ pub use bound::Bound;
 const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_BITS: u32 = 18;
 
-/// Darts for each slot. So many leave one slot or two empty.
-const DARTS: f64 = 12.0;
+/// Darts for each slot. So many leave one slot of 3,000 empty.
+const DARTS: f64 = 8.0;
+
+const TWO_TO_32: f64 = 4_294_967_296.0;
 
 /// How many slots of a key are looked at before any endpoint that has room will do.
 const STEPS: usize = 64;
@@ -72,17 +74,49 @@ impl Member {
         (weight > 0).then_some(Self { position, identity, weight: f64::from(weight) })
     }
 
-    /// When each dart is thrown, and at which slot. The first comes at a moment of the endpoint's own,
-    /// lest endpoints of the same weight throw at the same time.
-    fn darts(&self) -> impl Iterator<Item = (f64, usize)> {
+    /// Throws the darts of so long a time. The first comes at a moment of the endpoint's own, lest
+    /// endpoints of the same weight throw at the same time.
+    fn throw(&self, end: f64, hits: &mut Hits) {
         let mut state = self.identity;
-        let mut random = move || {
+        let mut random = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             mixed(state)
         };
-        let begin = f64::from(u32::try_from(random() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-        let weight = self.weight;
-        (0_u32..).map(move |dart| ((f64::from(dart) + begin) / weight, slot(random())))
+        let mut dart = f64::from(u32::try_from(random() >> 32).unwrap_or(0)) / TWO_TO_32;
+        let last = end * self.weight;
+        while dart < last {
+            hits.hit(slot(random()), dart / self.weight, self.position);
+            dart += 1.0;
+        }
+    }
+}
+
+/// Who hit each slot first, and when.
+struct Hits {
+    times: Vec<f64>,
+    owners: Vec<u32>,
+}
+
+impl Hits {
+    fn hit(&mut self, slot: usize, time: f64, by: u32) {
+        if let Some(first) = self.times.get_mut(slot)
+            && time < *first
+            && let Some(owner) = self.owners.get_mut(slot)
+        {
+            (*first, *owner) = (time, by);
+        }
+    }
+
+    /// The owners, where a slot that nobody hit goes with the one before it.
+    fn filled(self) -> Vec<u32> {
+        let hits = || self.times.iter().zip(&self.owners);
+        let owner = |(time, owner): (&f64, &u32)| time.is_finite().then_some(*owner);
+        let mut before = hits().rev().find_map(owner);
+        let mut filled = |hit| {
+            before = owner(hit).or(before);
+            before
+        };
+        hits().filter_map(&mut filled).collect()
     }
 }
 
@@ -90,24 +124,11 @@ impl Member {
 fn owners(members: &[Member]) -> Vec<u32> {
     let weights: f64 = members.iter().map(|member| member.weight).sum();
     let end = DARTS * f64::from(1_u32 << SLOT_BITS) / weights;
-    let mut hits = vec![(f64::INFINITY, None); SLOTS];
+    let mut hits = Hits { times: vec![f64::INFINITY; SLOTS], owners: vec![0; SLOTS] };
     for member in members {
-        for (time, slot) in member.darts().take_while(|(time, _)| *time < end) {
-            if let Some(hit) = hits.get_mut(slot)
-                && time < hit.0
-            {
-                *hit = (time, Some(member.position));
-            }
-        }
+        member.throw(end, &mut hits);
     }
-    // A slot that nobody hit goes with the one before it.
-    let mut before = hits.iter().rev().find_map(|(_, owner)| *owner);
-    hits.into_iter()
-        .filter_map(|(_, owner)| {
-            before = owner.or(before);
-            before
-        })
-        .collect()
+    hits.filled()
 }
 
 /// A number that looks random for each state of a count: `SplitMix64` (Steele, Lea and Flood 2014).

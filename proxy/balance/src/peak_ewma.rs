@@ -2,6 +2,10 @@
 
 use crate::pair::Pairs;
 
+/// How many times the cost of the other makes an endpoint the worse one. Less than that is noise, and
+/// to go by it would give a light endpoint as much as a heavy one.
+const CLEARLY: f64 = 1.25;
+
 /// Draws by weight, and compares what another request would cost.
 #[derive(Clone, Debug)]
 pub struct PeakEwma {
@@ -22,15 +26,15 @@ impl PeakEwma {
     /// The position of the endpoint to take; `None` when there is none. `below` draws a number below
     /// its argument, each as likely as the others; `cost` is that of one more request for the endpoint
     /// at a position with this weight, relative to the mean weight (see
-    /// [`Latency::cost`](crate::Latency::cost)). Endpoints of equal cost are taken by weight.
+    /// [`Latency::cost`](crate::Latency::cost)). Endpoints of about the same cost are taken by weight.
     pub fn pick(
         &self,
         below: impl FnMut(u64) -> u64,
         cost: impl Fn(usize, f64) -> f64,
     ) -> Option<usize> {
         let (first, second) = self.pairs.draw(below)?;
-        let cost = |at: usize| self.weights.get(at).map(|weight| cost(at, *weight));
-        Some(if cost(first) > cost(second) { second } else { first })
+        let cost = |at: usize| self.weights.get(at).map_or(f64::MAX, |weight| cost(at, *weight));
+        Some(if cost(first) > cost(second) * CLEARLY { second } else { first })
     }
 }
 
