@@ -24,6 +24,10 @@ const STEPS: usize = 64;
 /// weight moves slots only to or from that endpoint: no other key moves. Proxies that know the same
 /// endpoints agree, in whatever order they know them.
 ///
+/// The tables one knows do less: when one of 1,000 endpoints goes, Maglev of 262,147 slots moves six
+/// times its share; a ring needs points in proportion to the weights, and to keep them few must scale
+/// them, which moves keys of all endpoints when the sum of the weights changes.
+///
 /// Slots are as many for one endpoint as for a thousand, since a change of their number would move
 /// most keys. An endpoint's share is off by a factor of about `sqrt(1 / 2n)` for `n` slots due: 0.4 %
 /// among ten endpoints, 4 % among a thousand. One whose weight is worth less than a slot may get none.
@@ -35,8 +39,8 @@ pub struct ConsistentHash {
 }
 
 impl ConsistentHash {
-    /// For endpoints with these identities (as [`hash`](crate::hash()) makes them; no two the same) and
-    /// weights. An endpoint of weight 0 is never picked.
+    /// For endpoints with these identities (as [`hash`](crate::hash()) makes them) and weights. An endpoint
+    /// of weight 0 is never picked, nor perhaps one with the identity of another.
     ///
     /// Takes some 20 ms and for a moment 3 MB, of which 1 MB stays.
     pub fn new(endpoints: impl IntoIterator<Item = (u64, u32)>) -> Self {

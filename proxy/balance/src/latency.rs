@@ -177,6 +177,13 @@ mod tests {
     }
 
     #[test]
+    fn no_clock_makes_an_answer_cost_more_than_being_avoided() {
+        let (slow, avoided) = (seen(u64::MAX / 2, SECOND), Latency::new(DECAY));
+        avoided.avoid_until(u64::MAX);
+        assert!(slow.cost(0, 1000, 1.0) < avoided.cost(0, 0, 1.0));
+    }
+
+    #[test]
     fn of_answers_that_race_the_peak_stays() {
         let latency = Latency::new(DECAY);
         thread::scope(|scope| {
