@@ -1,47 +1,29 @@
-//! Least requests, by the power of two choices: of two endpoints drawn at random the one with less
-//! to do is taken. That is nearly as even as looking at all of them, costs the same for ten and for
-//! a thousand, and does not send every proxy of a fleet to the one endpoint that idles (Mitzenmacher,
-//! "The Power of Two Choices in Randomized Load Balancing", 2001).
+//! Least requests: of two endpoints drawn at random, the one with less to do.
+
+use crate::pair::Pairs;
 
 /// Draws by weight, and compares what runs.
 #[derive(Clone, Debug)]
 pub struct LeastRequests {
     weights: Vec<u32>,
-    /// The sum of the weights up to and with each endpoint.
-    sums: Vec<u64>,
+    pairs: Pairs,
 }
-
-/// Draws for a second endpoint that is not the first, before the first is taken.
-const DRAWS: usize = 4;
 
 impl LeastRequests {
     /// For endpoints with these weights. An endpoint of weight 0 is never picked.
     pub fn new(weights: &[u32]) -> Self {
-        let mut sum = 0_u64;
-        let sums = weights.iter().map(|weight| {
-            sum = sum.saturating_add(u64::from(*weight));
-            sum
-        });
-        Self { sums: sums.collect(), weights: weights.to_vec() }
+        Self { weights: weights.to_vec(), pairs: Pairs::new(weights) }
     }
 
     /// The position of the endpoint to take; `None` when there is none. `below` draws a number below
     /// its argument, each as likely as the others; `running` is how many requests an endpoint has.
     pub fn pick(
         &self,
-        mut below: impl FnMut(u64) -> u64,
+        below: impl FnMut(u64) -> u64,
         running: impl Fn(usize) -> u32,
     ) -> Option<usize> {
-        let first = self.draw(&mut below)?;
-        let second = (0..DRAWS).filter_map(|_| self.draw(&mut below)).find(|other| *other != first);
-        let Some(second) = second else { return Some(first) };
+        let (first, second) = self.pairs.draw(below)?;
         Some(if self.is_busier(first, second, running) { second } else { first })
-    }
-
-    fn draw(&self, below: &mut impl FnMut(u64) -> u64) -> Option<usize> {
-        let sum = *self.sums.last().filter(|sum| **sum > 0)?;
-        let drawn = below(sum);
-        Some(self.sums.partition_point(|sum| *sum <= drawn)).filter(|at| *at < self.sums.len())
     }
 
     /// Whether `one` has more to do than `other`, for what each can bear. Of equals neither is, so
@@ -55,30 +37,16 @@ impl LeastRequests {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::{assert_shares, counted, numbers};
 
-    /// Deterministic, so that a failure can be seen again: `SplitMix64`.
-    fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-        let mut state = seed;
-        move |bound| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) % bound
-        }
-    }
-
-    fn shares(weights: &[u32], picks: u32, running: impl Fn(usize) -> u32) -> Vec<f64> {
-        let balancer = LeastRequests::new(weights);
-        let mut draw = numbers(7);
-        let mut counts = vec![0_u32; weights.len()];
-        for _ in 0..picks {
-            counts[balancer.pick(&mut draw, &running).unwrap()] += 1;
-        }
-        counts.into_iter().map(|count| f64::from(count) / f64::from(picks)).collect()
+    fn counts(weights: &[u32], seed: u64, running: impl Fn(usize) -> u32) -> Vec<u32> {
+        let (balancer, mut below) = (LeastRequests::new(weights), numbers(seed));
+        counted(weights.len(), 100_000, || balancer.pick(&mut below, &running))
     }
 
     #[test]
@@ -94,23 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn equal_endpoints_that_idle_share_evenly() {
-        for share in shares(&[1; 10], 100_000, |_| 0) {
-            assert!((share - 0.1).abs() < 0.002, "{share}");
-        }
-    }
-
-    #[test]
     fn endpoints_that_idle_share_by_weight() {
-        for (share, weight) in shares(&[1, 2, 5], 100_000, |_| 0).into_iter().zip([1, 2, 5]) {
-            assert!((share - f64::from(weight) / 8.0).abs() < 0.005, "{share} for {weight}");
+        for seed in 0..20 {
+            for weights in [&[1; 10][..], &[1, 2, 5], &[1, 9], &[1, 0, 1000]] {
+                assert_shares(&counts(weights, seed, |_| 0), weights, 0.005, seed);
+            }
         }
     }
 
     #[test]
     fn a_busy_endpoint_is_left_alone_whenever_there_is_another() {
-        let shares = shares(&[1, 1, 1], 10_000, |at| if at == 0 { 50 } else { 0 });
-        assert!(shares[0] < 0.01, "{shares:?}");
+        assert_eq!(counts(&[1, 1, 1], 7, |at| if at == 0 { 50 } else { 0 })[0], 0);
     }
 
     #[test]
@@ -120,26 +82,30 @@ mod tests {
         assert!(!balancer.is_busier(0, 1, |at| [2, 6][at]), "2 of 1 is as much as 6 of 3");
     }
 
+    /// The shares when so many run at a time, and which one ends is chance.
+    fn busy_counts(weights: &[u32], at_a_time: usize, seed: u64) -> Vec<u32> {
+        let (balancer, mut below, mut ends) =
+            (LeastRequests::new(weights), numbers(seed), numbers(!seed));
+        let running = RefCell::new(vec![0_u32; weights.len()]);
+        let mut all = Vec::new();
+        counted(weights.len(), 100_000, || {
+            let picked = balancer.pick(&mut below, |at| running.borrow()[at])?;
+            running.borrow_mut()[picked] += 1;
+            all.push(picked);
+            if all.len() > at_a_time {
+                let ended = usize::try_from(ends(all.len() as u64)).unwrap();
+                running.borrow_mut()[all.swap_remove(ended)] -= 1;
+            }
+            Some(picked)
+        })
+    }
+
     #[test]
     fn requests_that_last_are_spread_by_weight() {
-        let weights = [1, 2, 5];
-        let balancer = LeastRequests::new(&weights);
-        let mut draw = numbers(11);
-        let mut running = [0_u32; 3];
-        let mut counts = [0_u32; 3];
-        let mut queue = std::collections::VecDeque::new();
-        for _ in 0..100_000 {
-            let at = balancer.pick(&mut draw, |at| running[at]).unwrap();
-            (running[at], counts[at]) = (running[at] + 1, counts[at] + 1);
-            queue.push_back(at);
-            if queue.len() > 80 {
-                running[queue.pop_front().unwrap()] -= 1;
+        for seed in 0..20 {
+            for weights in [&[1, 2, 5][..], &[1, 1, 2, 2, 4, 4], &[1; 10]] {
+                assert_shares(&busy_counts(weights, 80, seed), weights, 0.02, seed);
             }
-        }
-        for (count, weight) in counts.into_iter().zip(weights) {
-            let share = f64::from(count) / 100_000.0;
-            let due = f64::from(weight) / 8.0;
-            assert!((share - due).abs() < 0.02, "{share} of {due}");
         }
     }
 

@@ -9,18 +9,29 @@
 mod breaker;
 mod budget;
 mod check;
+mod consistent_hash;
 mod ejection;
+mod hash;
+mod latency;
 mod least_requests;
+mod pair;
+mod peak_ewma;
 mod review;
 mod roster;
 mod round_robin;
 mod standing;
+#[cfg(test)]
+mod testing;
 
 pub use breaker::Trip;
 pub use budget::Budget;
 pub use check::Checked;
+pub use consistent_hash::{Bound, ConsistentHash};
 pub use ejection::Cause;
+pub use hash::hash;
+pub use latency::Latency;
 pub use least_requests::LeastRequests;
+pub use peak_ewma::PeakEwma;
 pub use review::{Event, Member, Policy, Review, review};
 pub use roster::{Place, Roster, State};
 pub use round_robin::RoundRobin;

@@ -84,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::{assert_shares, counted};
 
     fn picks(weights: &[u32], count: usize) -> Vec<Option<usize>> {
         let round = RoundRobin::new(weights);
@@ -104,6 +105,15 @@ mod tests {
     fn nobody_is_picked_from_nothing() {
         assert_eq!(picks(&[], 1), [None]);
         assert_eq!(picks(&[0], 1), [None]);
+    }
+
+    #[test]
+    fn endpoints_share_by_weight() {
+        for weights in [&[1; 10][..], &[1, 2, 5], &[1, 0, 1000], &[1000; 999]] {
+            let round = RoundRobin::new(weights);
+            let counts = counted(weights.len(), 100_000, || round.pick());
+            assert_shares(&counts, weights, 0.005, 0);
+        }
     }
 
     #[test]

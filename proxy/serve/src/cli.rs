@@ -3,6 +3,7 @@
 mod check;
 mod dump;
 mod online;
+mod upstreams;
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -70,6 +71,24 @@ enum Command {
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
+    /// Show how the upstreams of the running process do
+    #[command(long_about = UPSTREAMS, after_help = UPSTREAMS_EXAMPLES)]
+    Upstreams {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Show this one alone
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+        /// Show them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an endpoint out of the running process, back in, or change its weight
+    #[command(long_about = ENDPOINT, after_help = ENDPOINT_EXAMPLES)]
+    Endpoint {
+        #[command(subcommand)]
+        change: upstreams::EndpointChange,
+    },
     /// Take over from the running process, without refusing a connection
     #[command(long_about = UPGRADE, after_help = UPGRADE_EXAMPLES)]
     Upgrade {
@@ -123,6 +142,24 @@ Examples:
   marchproxy schema > marchproxy.schema.json
   # and as the first line of a configuration, for editors with a YAML language server:
   # yaml-language-server: $schema=marchproxy.schema.json";
+const UPSTREAMS: &str = "\
+Shows how the upstreams of the running process do: each endpoint with its state, its weight, and the \
+requests it has at this moment.
+
+The running process is found by `status.address` of the configuration. It answers its own user and root \
+alone.";
+const UPSTREAMS_EXAMPLES: &str = "\
+Examples:
+  marchproxy upstreams /etc/marchproxy
+  marchproxy upstreams /etc/marchproxy --only orders --json";
+const ENDPOINT: &str = "\
+Changes an endpoint of the running process, until it ends or is told otherwise; reloads keep the change. \
+The configuration is not written to.";
+const ENDPOINT_EXAMPLES: &str = "\
+Examples:
+  marchproxy endpoint drain orders 10.0.0.7:8080 --config /etc/marchproxy     nothing new
+  marchproxy endpoint enable orders 10.0.0.7:8080 --config /etc/marchproxy    as before
+  marchproxy endpoint weight orders 10.0.0.7:8080 5 --config /etc/marchproxy";
 const UPGRADE: &str = "\
 Takes over from the running process: a new version of the program, or settings that a reload does not \
 change. The new process gets the listening sockets of the old one; when it is ready, the old one \
@@ -157,6 +194,10 @@ fn dispatch(command: Command) -> ExitCode {
         }
         Command::Dump { configuration, json } => dump::dump(configuration.path(), json),
         Command::Schema => print(&marchproxy_conf::schema_json(), DONE),
+        Command::Upstreams { configuration, only, json } => {
+            upstreams::show(configuration.path(), only, json)
+        }
+        Command::Endpoint { change } => change.order(),
         Command::Upgrade { configuration } => upgrade(configuration.path()),
     }
 }

@@ -100,8 +100,11 @@ impl FromStr for Label {
     }
 }
 
-/// Whether the other end may be trusted with sockets, or their source be trusted.
-fn check_user(user: u32) -> io::Result<()> {
+/// Whether the other end of a local socket may be trusted.
+///
+/// # Errors
+/// It is of another user, who is not root.
+pub fn check_user(user: u32) -> io::Result<()> {
     if user == 0 || user == geteuid().as_raw() {
         return Ok(());
     }

@@ -11,6 +11,7 @@ mod handover;
 mod http1;
 mod http2;
 mod listen;
+mod local;
 mod observe;
 mod resolver;
 mod run;

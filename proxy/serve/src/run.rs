@@ -4,6 +4,7 @@ mod control;
 mod handing;
 mod load;
 mod log;
+mod orders;
 mod status;
 mod status_listener;
 mod watch;

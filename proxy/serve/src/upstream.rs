@@ -25,6 +25,7 @@ use marchproxy_balance::{Budget, Member, Policy, Review, Standing, review};
 use marchproxy_conf::model;
 use marchproxy_decide::verdict::Reason;
 use pingora_core::connectors::TransportConnector;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -130,6 +131,26 @@ impl Upstream {
     /// The endpoints of this moment.
     pub fn endpoints(&self) -> Guard<Arc<Endpoints>> {
         self.endpoints.load()
+    }
+
+    /// What people are told of it.
+    pub fn status(&self) -> Value {
+        let endpoints = self.endpoints();
+        json!({
+            "name": &*self.name,
+            "panic": endpoints.is_panic,
+            "waiting": self.gate.waiting(),
+            "endpoints": endpoints
+                .iter()
+                .map(|(endpoint, state)| endpoint.status(state))
+                .collect::<Vec<_>>(),
+        })
+    }
+
+    /// Has its endpoints looked at: something has changed.
+    pub fn look_now(&self) {
+        self.judge();
+        self.keeper.notify_one();
     }
 
     /// What a TLS handshake with an endpoint must have settled on.

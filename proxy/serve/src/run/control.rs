@@ -19,6 +19,7 @@ use crate::generation::Generation;
 use crate::handover::{Inherited, Label, Successor};
 use crate::listen::table::{Failure, Listener, Table, View};
 use crate::listen::worker::WorkerHandle;
+use crate::local::{self, LocalSocket};
 use crate::observe::Observer;
 use crate::observe::access_log::Prepared;
 
@@ -41,6 +42,7 @@ pub(super) struct Control {
     status: StatusListener,
     watch: Watch,
     handing: Handing,
+    local: LocalSocket,
     signals: Signals,
 }
 
@@ -98,6 +100,7 @@ impl Control {
             status,
             watch: Watch::new(),
             handing: Handing::none(),
+            local: LocalSocket::none(),
             signals,
         };
         control.watch.follow(files);
@@ -109,7 +112,7 @@ impl Control {
 
     /// Serves until told to end.
     pub(super) async fn serve(&mut self) {
-        self.handing = Handing::offer(self.status.address).await;
+        self.offer().await;
         loop {
             match self.next().await {
                 Event::Hangup => {
@@ -129,6 +132,14 @@ impl Control {
                 Event::End => return,
             }
         }
+    }
+
+    /// Lets other processes of this user find this one, under names after the status listener.
+    async fn offer(&mut self) {
+        let address = self.status.address;
+        self.handing = Handing::offer(address).await;
+        let state = Arc::clone(&self.state);
+        self.local = LocalSocket::open(&local::name(address), move |order| state.follow(order));
     }
 
     fn reopen(&self) {
@@ -205,7 +216,7 @@ impl Control {
         }
         if let Some(moved) = needs.status {
             self.status = moved;
-            self.handing = Handing::offer(self.status.address).await;
+            self.offer().await;
         }
         self.apply(generation).await;
     }
@@ -257,6 +268,7 @@ impl Control {
     async fn leave_to(&mut self, successor: Successor) {
         tracing::info!(pid = successor.pid(), "another process has taken over");
         self.handing = Handing::none();
+        self.local = LocalSocket::none();
         self.table.close();
         self.status.stop();
         if let Err(error) = successor.bye().await {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::generation::Generation;
 use crate::listen::table::{Failure, Listener};
 use crate::observe::{Observer, StatusSource};
+use crate::upstream::Upstream;
 
 /// What the status listener tells.
 pub(super) struct State {
@@ -49,6 +50,12 @@ impl State {
     /// A reload was refused.
     pub(super) fn refused(&self, error: String) {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).last_reload_error = Some(error);
+    }
+
+    /// The upstreams that serve now.
+    pub(super) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.generation.as_ref().map(|generation| generation.upstreams.clone()).unwrap_or_default()
     }
 
     /// The process comes to its end.
@@ -94,17 +101,7 @@ impl StatusSource for State {
                 "error": failure.error,
             })
         });
-        let upstreams = generation.upstreams.iter().map(|upstream| {
-            let endpoints = upstream.endpoints();
-            let endpoints: Vec<Value> =
-                endpoints.iter().map(|(endpoint, state)| endpoint.status(state)).collect();
-            json!({
-                "name": &*upstream.name,
-                "panic": upstream.endpoints().is_panic,
-                "waiting": upstream.gate.waiting(),
-                "endpoints": endpoints,
-            })
-        });
+        let upstreams = generation.upstreams.iter().map(|upstream| upstream.status());
         json!({
             "pid": std::process::id(),
             "generation": generation.snapshot.generation,
