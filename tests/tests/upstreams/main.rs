@@ -7,4 +7,5 @@ mod ejection;
 mod group;
 mod health;
 mod limits;
+mod operator;
 mod retry;

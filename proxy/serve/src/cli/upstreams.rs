@@ -49,9 +49,7 @@ impl EndpointChange {
             Self::Drain(which) => (which, Change::Drain, "gets nothing new"),
             Self::Disable(which) => (which, Change::Disable, "is disabled"),
             Self::Enable(which) => (which, Change::Enable, "is used again"),
-            Self::Weight { which, weight } => {
-                (which, Change::Weight(weight), "has another weight")
-            }
+            Self::Weight { which, weight } => (which, Change::Weight(weight), "has another weight"),
         };
         let Which { upstream, endpoint, config } = which;
         let told = format!("endpoint {endpoint} of upstream `{upstream}` {done}\n");
@@ -125,9 +123,7 @@ mod tests {
 
     #[test]
     fn the_table_tells_what_an_operator_looks_for() {
-        let endpoint = |address: &str, state: &str, error: Value| {
-            json!({ "address": address, "state": state, "weight": 2, "running": 3, "check_error": error })
-        };
+        let endpoint = |address: &str, state: &str, error: Value| json!({ "address": address, "state": state, "weight": 2, "running": 3, "check_error": error });
         let upstreams = json!([
             { "name": "app", "panic": true, "waiting": 4, "endpoints": [
                 endpoint("10.0.0.1:80", "serving", Value::Null),

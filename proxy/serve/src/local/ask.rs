@@ -23,9 +23,9 @@ pub fn ask(name: &str, order: &Order) -> Result<Value, String> {
     match converse(name, order) {
         Ok(Reply::Done(value)) => Ok(value),
         Ok(Reply::Refused(why)) => Err(why),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Err(format!(
-            "no running marchproxy answers at {name}; start one with `marchproxy run`"
-        )),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(format!("no running marchproxy answers at {name}; start one with `marchproxy run`"))
+        }
         Err(error) => Err(format!("the running marchproxy at {name} does not answer: {error}")),
     }
 }

@@ -90,7 +90,10 @@ where
     }
 }
 
-async fn converse(mut stream: UnixStream, follow: &(dyn Fn(Order) -> Reply + Sync)) -> io::Result<()> {
+async fn converse(
+    mut stream: UnixStream,
+    follow: &(dyn Fn(Order) -> Reply + Sync),
+) -> io::Result<()> {
     check_user(stream.peer_cred()?.uid())?;
     let (from, mut to) = stream.split();
     let mut line = String::new();

@@ -49,8 +49,11 @@ fn changed(upstream: &Arc<Upstream>, address: &str, change: Change) -> Result<Va
         return Err(format!("a weight is a number from 1 to {LARGEST_WEIGHT}"));
     }
     let endpoints = upstream.endpoints();
-    let found: Vec<_> =
-        endpoints.iter().map(|(endpoint, _)| endpoint).filter(|one| &*one.label == address).collect();
+    let found: Vec<_> = endpoints
+        .iter()
+        .map(|(endpoint, _)| endpoint)
+        .filter(|one| &*one.label == address)
+        .collect();
     if found.is_empty() {
         let known: Vec<&str> = endpoints.iter().map(|(endpoint, _)| &*endpoint.label).collect();
         let (name, known) = (&upstream.name, known.join(", "));
