@@ -227,6 +227,10 @@ fn make_absolute(config: &mut Config, sources: &Sources) {
         if let Some(ca) = upstream.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
             absolute(ca, root.key("upstreams").index(index).key("tls").key("ca"));
         }
+        if let Some(Secret::File(file)) = upstream.sticky.as_mut().map(|sticky| &mut sticky.key) {
+            let place = root.key("upstreams").index(index).key("sticky");
+            absolute(file, place.key("key").key("file"));
+        }
     }
     if let Some(file) = &mut config.access_log.file {
         absolute(file, root.key("access_log").key("file"));

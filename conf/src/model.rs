@@ -3,6 +3,7 @@
 //! Doc comments here become the reference page and the JSON Schema, so they are written for
 //! operators. Positions live in the tree the types were read from, never in the types.
 
+mod balance;
 mod certificate;
 mod health;
 mod listener;
@@ -11,6 +12,7 @@ mod resilience;
 mod route;
 mod upstream;
 
+pub use balance::{Balance, Hash, HashBy, Sticky};
 pub use certificate::{Certificate, Secret};
 pub use health::Health;
 pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
@@ -21,8 +23,8 @@ pub use route::{
     Rewrite, Route,
 };
 pub use upstream::{
-    Balance, DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream,
-    UpstreamProtocol, UpstreamTls,
+    DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream, UpstreamProtocol,
+    UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{SocketAddress, Time};
+use crate::values::{Name, SocketAddress, Time};
 
 /// How host names of endpoints are looked up.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -90,11 +90,14 @@ pub struct Process {
     pub drain: Time,
     /// What the process says of itself on standard error.
     pub log: LogLevel,
+    /// The zone that it is in: endpoints of the same zone are preferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Self { workers: 0, drain: Time::from_secs(30), log: LogLevel::Info }
+        Self { workers: 0, drain: Time::from_secs(30), log: LogLevel::Info, zone: None }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Breaker, Ejection, Health, Limits, Retry};
+use super::{Balance, Breaker, Ejection, Hash, Health, Limits, Retry, Sticky};
 use crate::values::{DnsName, HostPort, Name, Share, SpkiPin, Time};
 
 /// A group of servers that requests are forwarded to.
@@ -22,6 +22,19 @@ pub struct Upstream {
     /// How an endpoint is chosen for a request.
     #[serde(default)]
     pub balance: Balance,
+    /// The key of `balance: consistent_hash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash>,
+    /// Present: a client comes back to the endpoint that it had before, as long as that serves or
+    /// drains. `balance` chooses the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+    /// Endpoints of the proxy's own zone (`process.zone`) are preferred as long as this share of
+    /// them, by weight, may be used; with less the rest of the requests goes to the others. `0%`:
+    /// zones make no difference.
+    #[serde(default = "most")]
+    #[schemars(extend("x-min" = "0%", "x-max" = "100%"))]
+    pub local: Share,
     /// Which HTTP version is spoken to the endpoints.
     #[serde(default)]
     pub protocol: UpstreamProtocol,
@@ -83,6 +96,9 @@ pub struct StaticEndpoint {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
+    /// Where it is. Those without a zone are in no proxy's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
 }
 
 /// Every address of a DNS name; endpoints come and go with its records.
@@ -99,25 +115,21 @@ pub struct DnsEndpoint {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
+    /// Where it is. Those without a zone are in no proxy's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
 }
 
 const fn one() -> u32 {
     1
 }
 
-const fn half() -> Share {
-    Share::percent(50)
+const fn most() -> Share {
+    Share::percent(70)
 }
 
-/// How an endpoint is chosen for a request.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// In turn, smoothly interleaved by weight.
-    #[default]
-    RoundRobin,
-    /// Of two endpoints drawn at random, by weight, the one with fewer requests at this moment.
-    LeastRequests,
+const fn half() -> Share {
+    Share::percent(50)
 }
 
 /// Which HTTP version is spoken to the endpoints.
@@ -222,10 +234,12 @@ impl<'de> Visitor<'de> for EndpointVisitor {
         let any = AnyEndpoint::deserialize(MapAccessDeserializer::new(map))?;
         match (any.address, any.dns, any.port) {
             (Some(address), None, None) => {
-                Ok(Endpoint::Static(StaticEndpoint { address, weight: any.weight }))
+                let (weight, zone) = (any.weight, any.zone);
+                Ok(Endpoint::Static(StaticEndpoint { address, weight, zone }))
             }
             (None, Some(dns), Some(port)) => {
-                Ok(Endpoint::Dns(DnsEndpoint { dns, port, weight: any.weight }))
+                let (weight, zone) = (any.weight, any.zone);
+                Ok(Endpoint::Dns(DnsEndpoint { dns, port, weight, zone }))
             }
             _ => Err(de::Error::custom("an endpoint has `address`, or `dns` and `port`")),
         }
@@ -241,4 +255,5 @@ struct AnyEndpoint {
     port: Option<u16>,
     #[serde(default = "one")]
     weight: u32,
+    zone: Option<Name>,
 }

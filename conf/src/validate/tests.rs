@@ -267,3 +267,18 @@ fn an_ejection_is_no_longer_than_the_longest() {
     assert_eq!(with_upstream("ejection: { time: 2m, longest: 1m }"), ["ejection-order 10:23"]);
     assert_eq!(with_upstream("ejection: { time: 1m, longest: 1m }"), none());
 }
+
+#[test]
+fn ways_to_choose_an_endpoint_go_together() {
+    let hash =
+        |keys: &str| with_upstream(&format!("balance: consistent_hash\n    hash: {{ {keys} }}"));
+    assert_eq!(hash("by: path"), none());
+    assert_eq!(hash("by: header, name: X-User"), none());
+    assert_eq!(hash("by: header"), ["hash-name 11:11"]);
+    assert_eq!(hash("by: cookie, name: 'a b'"), ["hash-name 11:11"]);
+    assert_eq!(hash("by: path, name: a"), ["hash-name 11:29"]);
+    assert_eq!(with_upstream("balance: consistent_hash"), none());
+    assert_eq!(with_upstream("hash: { by: path }"), ["no-effect 10:5"]);
+    assert_eq!(with_upstream("sticky: { cookie: srv, key: { env: K } }"), none());
+    assert_eq!(with_upstream("sticky: { cookie: 's v', key: { env: K } }"), ["cookie-name 10:23"]);
+}

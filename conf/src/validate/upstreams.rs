@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::item;
-use crate::model::{Config, Endpoint, Upstream, UpstreamProtocol};
+use crate::model::{Balance, Config, Endpoint, HashBy, Upstream, UpstreamProtocol};
 use crate::problem::Problem;
 use crate::values::HostPort;
 
@@ -10,6 +10,7 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         endpoints(index, upstream, problems);
         verifiable(index, upstream, problems);
         checkable(index, upstream, problems);
+        balanced(index, upstream, problems);
         if upstream.ejection.time > upstream.ejection.longest {
             let place = item("upstreams", index).key("ejection").key("time");
             let message = "`time` is longer than `longest`";
@@ -54,6 +55,44 @@ fn checkable(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
         let problem = Problem::new("check-statuses", place("statuses"), message);
         problems.push(problem.label("add `http`, or remove it"));
     }
+}
+
+/// Whether the ways to choose an endpoint go together.
+fn balanced(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    let place = |key| item("upstreams", index).key(key);
+    match (&upstream.hash, upstream.balance) {
+        (Some(_), Balance::ConsistentHash) | (None, _) => {}
+        (Some(_), _) => {
+            let problem = Problem::new("no-effect", place("hash"), "`hash` has no effect");
+            let label = "add `balance: consistent_hash`, or remove it";
+            problems.push(problem.at_key().label(label));
+        }
+    }
+    if let Some(hash) = &upstream.hash {
+        let has_name = matches!(hash.by, HashBy::Header | HashBy::Cookie);
+        let is_token = |name: &String| name.bytes().all(is_token_byte);
+        if has_name && !hash.name.as_ref().is_some_and(is_token) {
+            let message = "the name of the field or the cookie is not there, or is none";
+            let problem = Problem::new("hash-name", place("hash"), message);
+            problems.push(problem.label("add `name: X-User`"));
+        } else if !has_name && hash.name.is_some() {
+            let message = "`name` is for `by: header` and `by: cookie`";
+            let problem = Problem::new("hash-name", place("hash").key("name"), message);
+            problems.push(problem.label("remove it, or change `by`"));
+        }
+    }
+    if let Some(sticky) = &upstream.sticky
+        && !sticky.cookie.bytes().all(is_token_byte)
+    {
+        let message = "a cookie's name has letters, digits, and a few signs";
+        let problem = Problem::new("cookie-name", place("sticky").key("cookie"), message);
+        problems.push(problem.label("write it like `srv`"));
+    }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token_byte(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c)
 }
 
 fn is_visible(text: &str) -> bool {

@@ -18,6 +18,8 @@ pub struct Member<'a> {
     pub standing: &'a Standing,
     /// Its weight as configured.
     pub weight: u32,
+    /// Whether it is in the proxy's own zone.
+    pub is_local: bool,
 }
 
 /// By what an upstream's endpoints are judged.
@@ -31,6 +33,8 @@ pub struct Policy {
     pub panic: Share,
     /// Over how long one that is new, or back, comes to its full share.
     pub slow_start: Duration,
+    /// Those of the own zone are preferred as long as this share of them may be used.
+    pub local: Share,
 }
 
 /// What came of looking.
@@ -79,10 +83,11 @@ pub fn review(members: &[Member<'_>], policy: &Policy, now: Moment) -> Review {
             state: *state,
             weight: member.standing.weight(member.weight),
             permille: *permille,
+            is_local: member.is_local,
         })
         .collect();
     Review {
-        roster: Roster::of(&candidates, policy.panic),
+        roster: Roster::of(&candidates, policy.panic, policy.local),
         states: candidates.iter().map(|candidate| candidate.state).collect(),
         events: all.events,
         again: all.again,

@@ -101,12 +101,16 @@ pub(crate) struct Candidate {
     pub weight: u32,
     /// How much of its weight it gets, in thousandths.
     pub permille: u64,
+    /// Whether it is in the proxy's own zone.
+    pub is_local: bool,
 }
 
 impl Roster {
     /// A roster of those that are usable, or of all that are wanted when their share is less than
     /// `panic`.
-    pub(crate) fn of(candidates: &[Candidate], panic: Share) -> Self {
+    ///
+    /// Those of the own zone come first, as long as the share `local` of them, by weight, is there.
+    pub(crate) fn of(candidates: &[Candidate], panic: Share, local: Share) -> Self {
         let count = |is: fn(State) -> bool| {
             let states = candidates.iter().filter(|candidate| is(candidate.state));
             u64::try_from(states.count()).unwrap_or(u64::MAX)
@@ -123,8 +127,43 @@ impl Roster {
             let weight = if are_even { weight } else { narrow(scaled()) };
             Place { position, weight }
         });
-        Self { places: places.collect(), is_panic }
+        let places = prefer_local(places.collect(), candidates, local);
+        Self { places, is_panic }
     }
+}
+
+/// Takes the places of other zones away when enough of the own are there, or gives them what the
+/// own ones are short of.
+fn prefer_local(places: Vec<Place>, candidates: &[Candidate], local: Share) -> Vec<Place> {
+    let is_local = |place: &Place| candidates.get(place.position).is_some_and(|one| one.is_local);
+    let sum = |weights: &mut dyn Iterator<Item = u32>| weights.map(u128::from).sum::<u128>();
+    let (own, others): (Vec<Place>, Vec<Place>) = places.iter().partition(|place| is_local(place));
+    if own.is_empty() || others.is_empty() || local.as_percent() == 0 {
+        return places;
+    }
+    let wanted = candidates.iter().filter(|one| one.is_local && one.state.is_wanted());
+    let all = sum(&mut wanted.map(|one| one.weight));
+    let usable = own.iter().filter_map(|place| candidates.get(place.position));
+    let there = sum(&mut usable.map(|one| one.weight)).saturating_mul(100);
+    let needed = all.saturating_mul(u128::from(local.as_percent()));
+    let Some(missing) = needed.checked_sub(there).filter(|missing| *missing > 0) else {
+        return own;
+    };
+    // The others get `missing` for what `there` is to the own ones.
+    let own_weight = sum(&mut own.iter().map(|place| place.weight));
+    let other_weight = sum(&mut others.iter().map(|place| place.weight));
+    let scale = u128::from(SCALE);
+    let spread = |place: &Place| {
+        let weight = u128::from(place.weight).saturating_mul(scale);
+        let weight = if is_local(place) {
+            weight
+        } else {
+            let due = own_weight.saturating_mul(missing).saturating_mul(weight);
+            due.checked_div(there.saturating_mul(other_weight)).unwrap_or(weight)
+        };
+        Place { weight: u32::try_from(weight).unwrap_or(u32::MAX).max(1), ..*place }
+    };
+    places.iter().map(spread).collect()
 }
 
 fn narrow(weight: u64) -> u32 {
@@ -139,4 +178,48 @@ pub(crate) fn warmth(since: Moment, over: Duration, now: Moment) -> Option<(u64,
     let steps = u32::try_from(steps).ok().filter(|steps| *steps < STEPS)?;
     let permille = (u64::from(steps) * SCALE / u64::from(STEPS)).max(LEAST_PERMILLE);
     Some((permille, since.after(step.saturating_mul(steps.saturating_add(1)))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(state: State, is_local: bool) -> Candidate {
+        Candidate { state, weight: 1, permille: SCALE, is_local }
+    }
+
+    /// The part of all requests that goes to the own zone, in percent.
+    fn own_share(usable: usize, lost: usize, others: usize, local: u8) -> u64 {
+        let own = std::iter::repeat_n(candidate(State::Serving, true), usable);
+        let lost = std::iter::repeat_n(candidate(State::Unhealthy, true), lost);
+        let others = std::iter::repeat_n(candidate(State::Serving, false), others);
+        let all: Vec<Candidate> = own.chain(lost).chain(others).collect();
+        let roster = Roster::of(&all, Share::percent(0), Share::percent(local));
+        let sum = |is: fn(&Candidate) -> bool| {
+            let places = roster.places.iter().filter(|place| is(&all[place.position]));
+            places.map(|place| u64::from(place.weight)).sum::<u64>()
+        };
+        sum(|one| one.is_local) * 100 / sum(|_| true)
+    }
+
+    #[test]
+    fn the_own_zone_is_preferred_as_long_as_enough_of_it_is_there() {
+        assert_eq!(own_share(10, 0, 10, 70), 100);
+        assert_eq!(own_share(7, 3, 10, 70), 100);
+        assert_eq!(own_share(1, 0, 9, 70), 100);
+    }
+
+    #[test]
+    fn with_less_the_others_get_what_is_missing() {
+        // 35 of the 70 percent that are needed: half.
+        assert_eq!(own_share(7, 13, 10, 70), 50);
+        assert_eq!(own_share(1, 6, 1, 100), 14);
+        assert_eq!(own_share(0, 10, 10, 70), 0);
+    }
+
+    #[test]
+    fn zones_may_make_no_difference() {
+        assert_eq!(own_share(5, 0, 15, 0), 25);
+        assert_eq!(own_share(0, 0, 5, 70), 0);
+    }
 }

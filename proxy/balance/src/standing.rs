@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::breaker::Circuit;
 use crate::check::Checked;
 use crate::ejection::Ejected;
+use crate::latency::Latency;
 
+/// After this a slow answer counts for 37 %.
+const DECAY: Duration = Duration::from_secs(10);
 /// No bound on who may enter.
 const EVERYONE: u32 = u32::MAX;
 
@@ -24,6 +27,8 @@ pub struct Standing {
     mode: AtomicU8,
     /// 0: as configured.
     weight: AtomicU32,
+    /// What its answers took.
+    pub latency: Latency,
     checked: Mutex<Checked>,
     judged: Mutex<Judged>,
 }
@@ -83,6 +88,7 @@ impl Default for Standing {
             probes: AtomicU32::new(EVERYONE),
             mode: AtomicU8::new(0),
             weight: AtomicU32::new(0),
+            latency: Latency::new(DECAY),
             checked: Mutex::default(),
             judged: Mutex::default(),
         }

@@ -100,7 +100,7 @@ impl Edge {
             None => wait(client, std::pin::pin!(upstream.gate.enter()), times.end(), alarm).await?,
         };
         let end = times.end().0;
-        let mut attempts = Attempts::begin(&upstream, &self.observer, &outbound, end, now)?;
+        let mut attempts = Attempts::begin(&upstream, &self.observer, flow, &outbound, (end, now))?;
         let mut way = Way { edge: self, client, flow, times, alarm, upstream: &upstream };
         let mut began = now;
         loop {

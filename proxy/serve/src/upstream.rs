@@ -13,6 +13,7 @@ mod pool;
 mod session;
 mod source;
 mod spread;
+mod sticky;
 mod trust;
 
 use std::collections::HashMap;
@@ -23,25 +24,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use marchproxy_balance::{Budget, Member, Policy, Review, Standing, review};
 use marchproxy_conf::model;
+use marchproxy_conf::values::Name;
 use marchproxy_decide::verdict::Reason;
 use pingora_core::connectors::TransportConnector;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::clock;
 use crate::observe::Observer;
 use crate::resolver::Resolver;
-use endpoint::Identity;
 pub use endpoint::{Endpoint, Seat};
+use endpoint::{Hub, Identity};
 pub use failure::{Failure, Fate};
 use gate::Gate;
 pub use pool::Pool;
 pub use session::Session;
 use source::Source;
 use spread::Endpoints;
+pub use spread::{Wish, hash};
+pub use sticky::{Sticky, cookie};
 use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.
@@ -54,7 +57,10 @@ pub struct Upstream {
     pub gate: Gate,
     /// How many retries it bears.
     pub budget: Arc<Budget>,
+    /// Its cookies, if clients are to come back to the same endpoint.
+    pub sticky: Option<Sticky>,
     trust: Option<Trust>,
+    own_zone: Option<Name>,
     policy: Policy,
     /// All that are known of.
     listed: ArcSwap<Vec<Arc<Endpoint>>>,
@@ -63,8 +69,7 @@ pub struct Upstream {
     /// What is known of endpoints that are not on the list yet.
     known: Mutex<HashMap<Identity, Arc<Standing>>>,
     sources: Vec<Source>,
-    /// Wakes whoever looks after the endpoints.
-    keeper: Arc<Notify>,
+    hub: Arc<Hub>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -74,7 +79,13 @@ impl Upstream {
     ///
     /// # Errors
     /// What is wrong with the files it names.
-    pub fn new(config: &model::Upstream, old: Option<&Self>) -> Result<Self, String> {
+    pub fn new(
+        config: &model::Upstream,
+        own_zone: Option<&Name>,
+        old: Option<&Self>,
+    ) -> Result<Self, String> {
+        let sticky = config.sticky.as_ref().map(Sticky::load).transpose();
+        let sticky = sticky.map_err(|error| format!("`sticky`: {error}"))?;
         let trust = config.tls.as_ref().map(Trust::load).transpose()?;
         let known = old.map(|old| {
             let known = old.listed.load();
@@ -85,8 +96,11 @@ impl Upstream {
             config: config.clone(),
             gate: Gate::new(&config.limits),
             budget: old.map(|old| Arc::clone(&old.budget)).unwrap_or_default(),
+            sticky,
             trust,
+            own_zone: own_zone.cloned(),
             policy: Policy {
+                local: config.local,
                 ejection: config.ejection.clone(),
                 breaker: config.breaker.clone(),
                 panic: config.panic,
@@ -96,14 +110,20 @@ impl Upstream {
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
             known: Mutex::new(known.unwrap_or_default()),
             sources: config.endpoints.iter().map(Source::new).collect(),
-            keeper: Arc::default(),
+            hub: Arc::default(),
             tasks: Mutex::default(),
         })
     }
 
     /// Whether this serves as it is for `config`: nothing it was made of has changed.
-    pub fn is_still(&self, config: &model::Upstream) -> bool {
+    pub fn is_still(&self, config: &model::Upstream, own_zone: Option<&Name>) -> bool {
+        let is_sticky = match (&self.sticky, &config.sticky) {
+            (Some(sticky), Some(config)) => sticky.is_still(config),
+            _ => true,
+        };
         self.config == *config
+            && is_sticky
+            && self.own_zone.as_ref() == own_zone
             && match (&self.trust, &config.tls) {
                 (Some(trust), Some(tls)) => trust.is_still(tls),
                 (None, None) => true,
@@ -111,10 +131,10 @@ impl Upstream {
             }
     }
 
-    /// A place at an endpoint that has not been tried.
-    pub fn pick(&self, tried: &[u64]) -> Option<Seat> {
+    /// A place at an endpoint, as a request wishes.
+    pub fn pick(&self, wish: Wish<'_>) -> Option<Seat> {
         let limit = self.config.limits.endpoint_requests.unwrap_or(u32::MAX);
-        self.endpoints.load().pick(tried, limit, &self.keeper)
+        self.endpoints.load().pick(wish, limit, &self.hub)
     }
 
     /// Why there is no place at any endpoint.
@@ -150,7 +170,7 @@ impl Upstream {
     /// Has its endpoints looked at: something has changed.
     pub fn look_now(&self) {
         self.judge();
-        self.keeper.notify_one();
+        self.hub.keeper.notify_one();
     }
 
     /// What a TLS handshake with an endpoint must have settled on.
@@ -238,7 +258,7 @@ impl Upstream {
                 if **source.addresses.load() != addresses {
                     source.addresses.store(Arc::new(addresses));
                     self.list();
-                    self.keeper.notify_one();
+                    self.hub.keeper.notify_one();
                 }
             }
             Err(error) => {
@@ -264,7 +284,7 @@ impl Upstream {
                 let address = SocketAddr::new(*ip, source.port());
                 let identity = Identity { address, name: source.name().map(Box::from) };
                 let kept = old.get(&identity).copied();
-                list.push(self.endpoint(identity, source.weight, kept));
+                list.push(self.endpoint(identity, source, kept));
             }
         }
         self.listed.store(Arc::new(list));
@@ -274,9 +294,11 @@ impl Upstream {
     fn endpoint(
         &self,
         identity: Identity,
-        weight: u32,
+        source: &Source,
         kept: Option<&Arc<Endpoint>>,
     ) -> Arc<Endpoint> {
+        let weight = source.weight;
+        let is_local = source.zone.is_some() && source.zone == self.own_zone;
         if let Some(kept) = kept.filter(|endpoint| endpoint.weight == weight) {
             return Arc::clone(kept);
         }
@@ -284,7 +306,7 @@ impl Upstream {
         let standing = kept.map(|kept| Arc::clone(&kept.standing)).or_else(known);
         let (trust, name) = (self.trust.as_ref(), identity.name.as_deref());
         let peer = peer::build(&self.config, trust, name, identity.address);
-        Arc::new(Endpoint::new(identity, weight, peer, standing.unwrap_or_default()))
+        Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing.unwrap_or_default()))
     }
 
     /// Decides which endpoints requests are spread over from now on.
@@ -292,12 +314,16 @@ impl Upstream {
         let list = self.listed.load_full();
         let members: Vec<Member<'_>> = list
             .iter()
-            .map(|endpoint| Member { standing: &endpoint.standing, weight: endpoint.weight })
+            .map(|endpoint| Member {
+                standing: &endpoint.standing,
+                weight: endpoint.weight,
+                is_local: endpoint.is_local,
+            })
             .collect();
         let review = review(&members, &self.policy, clock::now());
         let old = self.endpoints.load();
-        let (states, balance) = (review.states.clone(), self.config.balance);
-        let endpoints = Endpoints::new(list.clone(), states, &review.roster, balance, &old);
+        let (states, roster) = (review.states.clone(), review.roster.clone());
+        let endpoints = Endpoints::new(list.clone(), states, roster, &self.config, &old);
         self.endpoints.store(Arc::new(endpoints));
         review
     }

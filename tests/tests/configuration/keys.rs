@@ -89,6 +89,18 @@ upstreams[].endpoints[].weight        serving::upstreams::weights_are_shares con
 upstreams[].endpoints[].dns           serving::upstreams::names_are_looked_up
 upstreams[].endpoints[].port          serving::upstreams::names_are_looked_up
 upstreams[].balance                   upstreams::balance::the_endpoint_with_fewer_requests_is_taken
+upstreams[].hash                      upstreams::balance::the_same_key_leads_to_the_same_endpoint_and_few_move_when_one_goes
+upstreams[].hash.by                   upstreams::balance::the_same_key_leads_to_the_same_endpoint_and_few_move_when_one_goes
+upstreams[].hash.name                 upstreams::balance::the_same_key_leads_to_the_same_endpoint_and_few_move_when_one_goes
+upstreams[].hash.bound                upstreams::balance::a_key_that_everyone_asks_for_overloads_nobody
+upstreams[].sticky                    upstreams::balance::a_client_comes_back_to_its_endpoint_by_a_signed_cookie
+upstreams[].sticky.cookie             upstreams::balance::a_client_comes_back_to_its_endpoint_by_a_signed_cookie
+upstreams[].sticky.key                upstreams::balance::a_client_comes_back_to_its_endpoint_by_a_signed_cookie
+upstreams[].sticky.key.file           upstreams::balance::a_client_comes_back_to_its_endpoint_by_a_signed_cookie
+upstreams[].sticky.key.env            configuration::effects::a_key_may_come_from_the_environment
+upstreams[].sticky.age                upstreams::balance::a_client_comes_back_to_its_endpoint_by_a_signed_cookie
+upstreams[].local                     upstreams::balance::endpoints_of_the_own_zone_are_preferred_while_enough_of_them_are_well
+upstreams[].endpoints[].zone          upstreams::balance::endpoints_of_the_own_zone_are_preferred_while_enough_of_them_are_well
 upstreams[].health                    upstreams::health::an_endpoint_that_is_not_well_gets_nothing_until_it_is
 upstreams[].health.http               upstreams::health::an_endpoint_that_is_not_well_gets_nothing_until_it_is
 upstreams[].health.grpc               upstreams::health::a_grpc_check_against_a_plain_server_says_why_it_fails
@@ -160,6 +172,7 @@ status.address                        serving::metrics::the_status_listener_tell
 process                               configuration::effects_process::as_many_workers_serve_as_told
 process.workers                       configuration::effects_process::as_many_workers_serve_as_told
 process.drain                         reload::drain::what_does_not_end_is_cut_when_the_drain_is_over
+process.zone                          upstreams::balance::endpoints_of_the_own_zone_are_preferred_while_enough_of_them_are_well
 process.log                           configuration::effects_process::only_what_is_severe_enough_is_logged
 ";
 

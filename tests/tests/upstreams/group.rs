@@ -32,7 +32,8 @@ impl Group {
         for origin in &origins {
             faults.push(FaultProxy::before(origin.address()).await);
         }
-        let proxy = Setup::new().start(&text(&faults, keys)).await;
+        let setup = Setup::new().file("cookie.key", "sixteen bytes and more");
+        let proxy = setup.start(&text(&faults, keys)).await;
         Self { origins, faults, proxy }
     }
 

@@ -12,7 +12,7 @@ impl Group {
         binary::run(&arguments).await
     }
 
-    async fn endpoint(&self, change: &str, endpoint: usize, more: &[&str]) -> Ended {
+    pub async fn endpoint(&self, change: &str, endpoint: usize, more: &[&str]) -> Ended {
         let address = self.faults[endpoint].address().to_string();
         let words: Vec<&str> =
             ["endpoint", change, "app", &address].iter().chain(more).copied().collect();

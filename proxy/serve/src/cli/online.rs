@@ -122,7 +122,7 @@ fn access_log(path: &Path) -> Finding {
 /// Reads the files of an upstream. Nothing to say of one that names none.
 fn authorities(config: &model::Upstream) -> Option<Finding> {
     let what = format!("TLS of upstream `{}`", config.name);
-    if let Err(error) = Upstream::new(config, None) {
+    if let Err(error) = Upstream::new(config, None, None) {
         return Some(Finding::new(Level::Failed, what, error));
     }
     let ca = config.tls.as_ref()?.ca.as_ref()?;

@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use marchproxy_balance::Outcome;
-use marchproxy_conf::model::RetryOn;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use marchproxy_balance::{Latency, Outcome};
+use marchproxy_conf::model::{Balance, RetryOn};
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::{Fault, Reason};
 
-use super::Outbound;
 use super::replay::Replay;
+use super::{AnswerHead, Flow, Outbound};
+use crate::clock;
 use crate::observe::Observer;
 use crate::observe::metrics::Retried;
-use crate::upstream::{Failure, Fate, Seat, Upstream};
+use crate::upstream::{Failure, Fate, Seat, Upstream, Wish};
+
+/// What a refusal or a failure counts as to have taken, so that nobody is preferred for it.
+const PENALTY: Duration = Duration::from_secs(1);
+/// The longest that `Retry-After` is believed.
+const LONGEST_AVOIDANCE: Duration = Duration::from_mins(1);
 
 /// The attempts to have one request answered.
 pub struct Attempts<'a> {
@@ -24,6 +31,10 @@ pub struct Attempts<'a> {
     end: Moment,
     is_idempotent: bool,
     is_websocket: bool,
+    /// The key that says which endpoint it goes to.
+    key: Option<u64>,
+    /// The endpoint that the client had before.
+    tag: Option<u64>,
     /// Endpoints that were tried, the last one included.
     tried: Vec<u64>,
     seat: Seat,
@@ -39,11 +50,13 @@ impl<'a> Attempts<'a> {
     pub fn begin(
         upstream: &'a Upstream,
         observer: &'a Observer,
+        flow: &Flow,
         outbound: &Outbound,
-        end: Moment,
-        now: Moment,
+        (end, now): (Moment, Moment),
     ) -> Result<Self, Reason> {
-        let seat = upstream.pick(&[]).ok_or_else(|| upstream.why_nobody())?;
+        let (key, tag) = (flow.key(upstream), flow.tag(upstream));
+        let seat = upstream.pick(Wish { tried: &[], key, tag });
+        let seat = seat.ok_or_else(|| upstream.why_nobody())?;
         let retry = &upstream.config.retry;
         if retry.attempts > 1 {
             upstream.budget.request(now);
@@ -60,6 +73,8 @@ impl<'a> Attempts<'a> {
             end,
             is_idempotent,
             is_websocket,
+            key,
+            tag,
             tried,
             seat,
             next: None,
@@ -72,15 +87,26 @@ impl<'a> Attempts<'a> {
     }
 
     /// An answer has begun; `true`: it is not passed on, for the request is tried again.
-    pub fn has_answer(&mut self, status: StatusCode, took: Duration, now: Moment) -> bool {
-        self.seat.note(match status.as_u16() {
+    pub fn has_answer(&mut self, head: &AnswerHead, took: Duration, now: Moment) -> bool {
+        let status = head.status.as_u16();
+        self.seat.note(match status {
             502..=504 => Outcome::Broken,
             500..=599 => Outcome::Error(took),
             _ => Outcome::Good(took),
         });
+        if self.upstream.config.balance == Balance::PeakEwma {
+            note_latency(self.seat.latency(), head, took, now);
+        }
         let statuses = &self.upstream.config.retry.statuses;
-        let is_unwanted = !statuses.is_empty() && statuses.contains(&status.as_u16());
+        let is_unwanted = !statuses.is_empty() && statuses.contains(&status);
         is_unwanted && self.is_idempotent && !self.is_websocket && self.find_another(now)
+    }
+
+    /// The cookie that brings the client back to where its answer comes from; none when it has it.
+    pub fn cookie(&self, is_secure: bool) -> Option<HeaderValue> {
+        let sticky = self.upstream.sticky.as_ref()?;
+        let tag = self.seat.tag();
+        if self.tag == Some(tag) { None } else { sticky.cookie(tag, is_secure) }
     }
 
     /// There is no connection; `true`: the request is tried again.
@@ -138,6 +164,10 @@ impl<'a> Attempts<'a> {
         let is_its_fault = matches!(reason.whose(), Fault::Upstream) && reason != Reason::NoUpgrade;
         if is_its_fault {
             self.seat.note(Outcome::Broken);
+            if self.upstream.config.balance == Balance::PeakEwma {
+                let penalty = u64::try_from(PENALTY.as_nanos()).unwrap_or(u64::MAX);
+                self.seat.latency().penalise(clock::now().nanos(), penalty);
+            }
         }
         is_its_fault
     }
@@ -150,7 +180,8 @@ impl<'a> Attempts<'a> {
         if self.tried.len() >= most || now >= self.end || !self.replay.is_whole() {
             return false;
         }
-        self.next = self.upstream.pick(&self.tried);
+        let wish = Wish { tried: &self.tried, key: self.key, tag: None };
+        self.next = self.upstream.pick(wish);
         let found = if self.next.is_none() {
             Retried::NoEndpoint
         } else if self.upstream.budget.retry(retry.budget, retry.floor, now) {
@@ -161,5 +192,21 @@ impl<'a> Attempts<'a> {
         };
         self.observer.metrics.upstreams.retried(&self.upstream.name, found);
         found == Retried::Done
+    }
+}
+
+/// Notes what an answer took, or what it stands for when it is a refusal.
+fn note_latency(latency: &Latency, head: &AnswerHead, took: Duration, now: Moment) {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let is_refusal = head.status == StatusCode::TOO_MANY_REQUESTS || head.status.is_server_error();
+    if !is_refusal {
+        return latency.observe(now.nanos(), nanos(took));
+    }
+    latency.penalise(now.nanos(), nanos(took.max(PENALTY)));
+    // Seconds; a date (RFC 9110, section 10.2.3) is rare, and needs clocks that agree.
+    let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    if let Some(seconds) = seconds {
+        let time = Duration::from_secs(seconds).min(LONGEST_AVOIDANCE);
+        latency.avoid_until(now.after(time).nanos());
     }
 }

@@ -1,9 +1,11 @@
 //! What is known of one request, from its head to its line in the log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
 use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
@@ -14,7 +16,7 @@ use crate::clock;
 use crate::drain::Drain;
 use crate::generation::Generation;
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Upstream};
+use crate::upstream::{Endpoint, Upstream, cookie, hash};
 
 /// How a request came.
 pub struct Arrival {
@@ -101,6 +103,33 @@ impl Flow {
             is_websocket: self.exchange.websocket,
             keeps_connection: !upstream.config.keep_alive.idle.duration().is_zero(),
         })
+    }
+
+    /// The key that says which endpoint of `upstream` the request goes to, if it has one.
+    pub(super) fn key(&self, upstream: &Upstream) -> Option<u64> {
+        let by = upstream.config.hash.as_ref();
+        if upstream.config.balance != Balance::ConsistentHash {
+            return None;
+        }
+        let headers = &self.request.as_ref()?.headers;
+        let name = by.and_then(|by| by.name.as_deref()).unwrap_or_default();
+        match by.map_or(HashBy::Address, |by| by.by) {
+            HashBy::Address => Some(match self.exchange.client.to_canonical() {
+                IpAddr::V4(address) => hash(&address.octets()),
+                IpAddr::V6(address) => hash(&address.octets()),
+            }),
+            HashBy::Path => Some(hash(self.exchange.path().as_bytes())),
+            HashBy::Header => headers.get(name).map(|value| hash(value.as_bytes())),
+            HashBy::Cookie => {
+                let mut fields = headers.get_all(COOKIE).iter();
+                fields.find_map(|field| cookie(field.as_bytes(), name)).map(hash)
+            }
+        }
+    }
+
+    /// The endpoint of `upstream` that the client had before, as its cookie names it.
+    pub(super) fn tag(&self, upstream: &Upstream) -> Option<u64> {
+        upstream.sticky.as_ref()?.tag(&self.request.as_ref()?.headers)
     }
 
     /// An endpoint is tried.

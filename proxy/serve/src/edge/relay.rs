@@ -3,7 +3,8 @@
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
-use marchproxy_decide::exchange::Moment;
+use http::header::SET_COOKIE;
+use marchproxy_decide::exchange::{Moment, Scheme};
 use marchproxy_decide::request::{forward, respond};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
@@ -273,10 +274,10 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
     }
 
     /// Tells of an answer; whether another is sought.
-    fn is_unwanted(&mut self, status: StatusCode) -> bool {
+    fn is_unwanted(&mut self, head: &AnswerHead) -> bool {
         let now = self.endpoint_moves();
         let began = self.flow.exchange.marks.connected.unwrap_or(now);
-        self.attempts.has_answer(status, now.since(began), now)
+        self.attempts.has_answer(head, now.since(began), now)
     }
 
     fn interim(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
@@ -291,13 +292,16 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
 
     fn answer(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
         self.check(&head)?;
-        if self.is_unwanted(head.status) {
+        if self.is_unwanted(&head) {
             return Err(Failure { reason: Reason::UpstreamReset, fate: Fate::Begun });
         }
         let exchange = &mut self.flow.exchange;
         exchange.status = head.status.as_u16();
         let snapshot = &self.flow.arrival.generation.snapshot;
         respond::prepare(snapshot, exchange, head.version, &mut head.headers);
+        if let Some(cookie) = self.attempts.cookie(exchange.scheme == Scheme::Https) {
+            head.headers.append(SET_COOKIE, cookie);
+        }
         self.is_tunnel = head.status == StatusCode::SWITCHING_PROTOCOLS;
         self.times.has_head(self.is_tunnel);
         if self.is_tunnel {

@@ -138,6 +138,11 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
     }
     let upstreams = config.upstreams.iter();
     files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
+    let sticky = config.upstreams.iter().filter_map(|upstream| upstream.sticky.as_ref());
+    files.extend(sticky.filter_map(|sticky| match &sticky.key {
+        Secret::File(path) => Some(path.clone()),
+        Secret::Env(_) => None,
+    }));
 }
 
 fn certificates(config: &Config) -> Result<Certificates, String> {
@@ -186,15 +191,18 @@ async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Upstream
     // An upstream that is kept goes on asking the resolver it was made with.
     let has_resolver = old.is_some_and(|old| old.config.resolver == config.resolver);
     let resolver = Arc::new(Resolver::new(&config.resolver)?);
+    let own_zone = config.process.zone.as_ref();
     let mut all = Vec::with_capacity(config.upstreams.len());
     let mut new = Vec::new();
     for wanted in &config.upstreams {
         let before = before.iter().find(|upstream| *upstream.name == *wanted.name.as_str());
-        if let Some(kept) = before.filter(|before| has_resolver && before.is_still(wanted)) {
+        if let Some(kept) =
+            before.filter(|before| has_resolver && before.is_still(wanted, own_zone))
+        {
             all.push(Arc::clone(kept));
             continue;
         }
-        let upstream = Upstream::new(wanted, before.map(|before| &**before))
+        let upstream = Upstream::new(wanted, own_zone, before.map(|before| &**before))
             .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?;
         let upstream = Arc::new(upstream);
         new.push(Arc::clone(&upstream));

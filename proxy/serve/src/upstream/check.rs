@@ -94,7 +94,7 @@ impl Upstream {
         } else {
             tracing::info!(upstream, endpoint, "an endpoint is well");
         }
-        self.keeper.notify_one();
+        self.hub.keeper.notify_one();
     }
 }
 

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use marchproxy_balance::{Outcome, Standing, State};
+use marchproxy_balance::{Latency, Outcome, Standing, State};
 use pingora_core::upstreams::peer::HttpPeer;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::Upstream;
+use super::spread::hash;
 
 /// A server that requests can be sent to.
 pub struct Endpoint {
@@ -27,6 +28,10 @@ pub struct Endpoint {
     pub(super) name: Option<Box<str>>,
     /// Its share of requests as configured, relative to the others.
     pub(super) weight: u32,
+    /// Whether it is in the proxy's own zone.
+    pub(super) is_local: bool,
+    /// What names it in cookies, and for keys: the same in all processes.
+    pub(super) tag: u64,
     /// Whether somebody checks its health.
     pub(super) is_checked: AtomicBool,
     /// Whether the last connection to it could not be made.
@@ -43,15 +48,18 @@ pub(super) struct Identity {
 impl Endpoint {
     pub(super) fn new(
         identity: Identity,
-        weight: u32,
+        (weight, is_local): (u32, bool),
         peer: HttpPeer,
         standing: Arc<Standing>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let Identity { address, name } = identity;
+        let label: Arc<str> = address.to_string().into();
         Self {
             address,
-            label: address.to_string().into(),
+            tag: hash(label.as_bytes()),
+            label,
+            is_local,
             peer,
             standing,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -99,18 +107,36 @@ impl Endpoint {
     }
 }
 
+/// What all places at the endpoints of one upstream have in common.
+#[derive(Debug, Default)]
+pub(super) struct Hub {
+    /// Wakes whoever looks after the endpoints.
+    pub keeper: Notify,
+    /// Requests at this moment.
+    running: AtomicU64,
+}
+
+impl Hub {
+    pub fn running(&self) -> u64 {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
 /// A place at an endpoint, held by one request.
 pub struct Seat {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
-    keeper: Arc<Notify>,
+    hub: Arc<Hub>,
 }
 
 impl Seat {
     /// A place, unless the endpoint has none.
-    pub(super) fn take(endpoint: &Arc<Endpoint>, limit: u32, keeper: &Arc<Notify>) -> Option<Self> {
-        let has_entered = endpoint.standing.enter(limit);
-        has_entered.then(|| Self { endpoint: Arc::clone(endpoint), keeper: Arc::clone(keeper) })
+    pub(super) fn take(endpoint: &Arc<Endpoint>, limit: u32, hub: &Arc<Hub>) -> Option<Self> {
+        if !endpoint.standing.enter(limit) {
+            return None;
+        }
+        hub.running.fetch_add(1, Ordering::Relaxed);
+        Some(Self { endpoint: Arc::clone(endpoint), hub: Arc::clone(hub) })
     }
 
     /// What tells its endpoint from all others.
@@ -118,16 +144,27 @@ impl Seat {
         self.endpoint.number
     }
 
+    /// What the answers of its endpoint took.
+    pub fn latency(&self) -> &Latency {
+        &self.endpoint.standing.latency
+    }
+
+    /// What names its endpoint in a cookie.
+    pub fn tag(&self) -> u64 {
+        self.endpoint.tag
+    }
+
     /// Notes what became of the request.
     pub fn note(&self, outcome: Outcome) {
         if self.endpoint.standing.note(outcome) {
-            self.keeper.notify_one();
+            self.hub.keeper.notify_one();
         }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.hub.running.fetch_sub(1, Ordering::Relaxed);
         self.endpoint.standing.leave();
     }
 }

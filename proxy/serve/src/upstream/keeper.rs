@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Looks whenever something calls for it, until the upstream is no more.
 pub(super) async fn keep(upstream: Weak<Upstream>, observer: Arc<Observer>) {
-    let Some(wake) = upstream.upgrade().map(|upstream| Arc::clone(&upstream.keeper)) else {
+    let Some(hub) = upstream.upgrade().map(|upstream| Arc::clone(&upstream.hub)) else {
         return;
     };
     let mut alarm = Alarm::default();
@@ -26,7 +26,7 @@ pub(super) async fn keep(upstream: Weak<Upstream>, observer: Arc<Observer>) {
         drop(held);
         let again = again.unwrap_or(Moment::from_nanos(u64::MAX));
         tokio::select! {
-            () = wake.notified() => {}
+            () = hub.keeper.notified() => {}
             () = alarm.until(again) => {}
         }
         sleep(PAUSE).await;

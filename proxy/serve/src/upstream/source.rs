@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use marchproxy_conf::model;
-use marchproxy_conf::values::HostPort;
+use marchproxy_conf::values::{HostPort, Name};
 
 /// One entry of the configuration's `endpoints`.
 pub(super) struct Source {
     pub host: HostPort,
     pub weight: u32,
+    pub zone: Option<Name>,
     /// Whether every address of the name is an endpoint, or only the first.
     pub every_address: bool,
     pub addresses: ArcSwap<Vec<IpAddr>>,
@@ -20,11 +21,14 @@ pub(super) struct Source {
 
 impl Source {
     pub fn new(endpoint: &model::Endpoint) -> Self {
-        let (host, weight, every_address) = match endpoint {
-            model::Endpoint::Address(host) => (host.clone(), 1, false),
-            model::Endpoint::Static(one) => (one.address.clone(), one.weight, false),
+        let (host, weight, zone, every_address) = match endpoint {
+            model::Endpoint::Address(host) => (host.clone(), 1, None, false),
+            model::Endpoint::Static(one) => {
+                (one.address.clone(), one.weight, one.zone.clone(), false)
+            }
             model::Endpoint::Dns(all) => {
-                (HostPort::Name(all.dns.clone(), all.port), all.weight, true)
+                let host = HostPort::Name(all.dns.clone(), all.port);
+                (host, all.weight, all.zone.clone(), true)
             }
         };
         let known = match &host {
@@ -32,7 +36,7 @@ impl Source {
             HostPort::Name(..) => Vec::new(),
         };
         let addresses = ArcSwap::from_pointee(known);
-        Self { host, weight, every_address, addresses, failing: AtomicBool::new(false) }
+        Self { host, weight, zone, every_address, addresses, failing: AtomicBool::new(false) }
     }
 
     pub fn name(&self) -> Option<&str> {

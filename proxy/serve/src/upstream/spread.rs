@@ -1,24 +1,31 @@
 //! The endpoints of this moment, and over which of them requests are spread.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use marchproxy_balance::{LeastRequests, Place, Roster, RoundRobin, State};
-use marchproxy_conf::model::Balance;
-use tokio::sync::Notify;
+use marchproxy_balance::{
+    Bound, ConsistentHash, LeastRequests, PeakEwma, Place, Roster, RoundRobin, State,
+};
+use marchproxy_conf::model::{Balance, Upstream};
 
-use super::endpoint::{Endpoint, Seat};
+use super::endpoint::{Endpoint, Hub, Seat};
+use crate::clock;
 
 /// How often one is drawn before all are looked through.
 const DRAWS: usize = 4;
+/// A fleet must agree on which endpoint is whose.
+const SEED: u128 = 0x6d61_7263_6870_726f_7879_2068_6173_6821;
 
 /// The endpoints of this moment.
 pub struct Endpoints {
     pub(super) list: Arc<Vec<Arc<Endpoint>>>,
     /// What each is fit for, in their order.
     states: Vec<State>,
-    /// Those that requests are sent to: positions in the list.
-    used: Vec<usize>,
-    choice: Choice,
+    /// Those that requests are sent to.
+    places: Vec<Place>,
+    choice: Arc<Choice>,
+    /// Positions in the list by what sticky cookies name.
+    by_tag: HashMap<u64, usize>,
     /// Too few are usable, so that all are used.
     pub is_panic: bool,
 }
@@ -27,34 +34,56 @@ pub struct Endpoints {
 enum Choice {
     RoundRobin(RoundRobin),
     LeastRequests(LeastRequests),
+    PeakEwma(PeakEwma),
+    ConsistentHash { keys: ConsistentHash, bound: u32, all_weight: u64 },
+}
+
+/// What a request asks of the choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// Endpoints that it has been sent to, by number.
+    pub tried: &'a [u64],
+    /// The key that says where it goes, if there is one.
+    pub key: Option<u64>,
+    /// The endpoint that it had before, as its cookie names it.
+    pub tag: Option<u64>,
+}
+
+/// The hash of a key, the same in all processes.
+pub fn hash(key: &[u8]) -> u64 {
+    marchproxy_balance::hash(SEED, key)
 }
 
 impl Endpoints {
     pub(super) fn none() -> Self {
-        let choice = Choice::RoundRobin(RoundRobin::new(&[]));
-        let (states, used) = (Vec::new(), Vec::new());
-        Self { list: Arc::default(), states, used, choice, is_panic: false }
+        Self {
+            list: Arc::default(),
+            states: Vec::new(),
+            places: Vec::new(),
+            choice: Arc::new(Choice::RoundRobin(RoundRobin::new(&[]))),
+            by_tag: HashMap::new(),
+            is_panic: false,
+        }
     }
 
-    /// These endpoints, spread over as `roster` says. Turns go on where those of `old` stand.
+    /// These endpoints, spread over as `roster` says. What has not changed is kept from `old`.
     pub(super) fn new(
         list: Arc<Vec<Arc<Endpoint>>>,
         states: Vec<State>,
-        roster: &Roster,
-        balance: Balance,
+        roster: Roster,
+        config: &Upstream,
         old: &Self,
     ) -> Self {
         let Roster { places, is_panic } = roster;
-        let weights: Vec<u32> = places.iter().map(|place| place.weight).collect();
-        let choice = match (balance, &old.choice) {
-            (Balance::RoundRobin, Choice::RoundRobin(turns)) => {
-                Choice::RoundRobin(RoundRobin::new(&weights).continuing(turns))
-            }
-            (Balance::RoundRobin, _) => Choice::RoundRobin(RoundRobin::new(&weights)),
-            (Balance::LeastRequests, _) => Choice::LeastRequests(LeastRequests::new(&weights)),
+        let is_same = Arc::ptr_eq(&list, &old.list) && places == old.places;
+        let choice = if is_same {
+            Arc::clone(&old.choice)
+        } else {
+            Arc::new(choice(config, &list, &places, &old.choice))
         };
-        let used = places.iter().map(|Place { position, .. }| *position).collect();
-        Self { list, states, used, choice, is_panic: *is_panic }
+        let tags = list.iter().enumerate().map(|(at, endpoint)| (endpoint.tag, at));
+        let by_tag = if config.sticky.is_some() { tags.collect() } else { HashMap::new() };
+        Self { list, states, places, choice, by_tag, is_panic }
     }
 
     /// Each endpoint, and what it is fit for.
@@ -64,34 +93,89 @@ impl Endpoints {
 
     /// Whether there is any that requests are sent to.
     pub fn is_empty(&self) -> bool {
-        self.used.is_empty()
+        self.places.is_empty()
     }
 
-    /// A place at one that is used, was not `tried`, and has less than `limit` requests.
-    pub(super) fn pick(&self, tried: &[u64], limit: u32, keeper: &Arc<Notify>) -> Option<Seat> {
-        let seat = |at: usize| {
-            let endpoint = self.used(at)?;
-            let is_new = !tried.contains(&endpoint.number);
-            is_new.then(|| Seat::take(endpoint, limit, keeper)).flatten()
+    /// A place at an endpoint that was not tried and has less than `limit` requests.
+    pub(super) fn pick(&self, wish: Wish<'_>, limit: u32, hub: &Arc<Hub>) -> Option<Seat> {
+        let take = |endpoint: &Arc<Endpoint>| {
+            let is_new = !wish.tried.contains(&endpoint.number);
+            is_new.then(|| Seat::take(endpoint, limit, hub)).flatten()
         };
-        if let Some(drawn) = (0..DRAWS).find_map(|_| seat(self.draw()?)) {
+        if let Some(seat) = wish.tag.and_then(|tag| take(self.stuck_to(tag)?)) {
+            return Some(seat);
+        }
+        let seat = |at: usize| take(self.used(at)?);
+        let draws = if self.places.is_empty() { 0 } else { DRAWS };
+        if let Some(drawn) = (0..draws).find_map(|_| seat(self.draw(wish, hub)?)) {
             return Some(drawn);
         }
-        let first = if self.used.is_empty() { 0 } else { fastrand::usize(..self.used.len()) };
-        let all = (first..self.used.len()).chain(0..first);
-        all.into_iter().find_map(seat)
+        let first = if self.places.is_empty() { 0 } else { fastrand::usize(..self.places.len()) };
+        (first..self.places.len()).chain(0..first).find_map(seat)
+    }
+
+    /// The endpoint that a cookie names, as long as it may have those that are stuck to it.
+    fn stuck_to(&self, tag: u64) -> Option<&Arc<Endpoint>> {
+        let at = *self.by_tag.get(&tag)?;
+        let state = self.states.get(at)?;
+        let may_serve = state.is_usable() || *state == State::Draining;
+        self.list.get(at).filter(|_| may_serve)
     }
 
     fn used(&self, at: usize) -> Option<&Arc<Endpoint>> {
-        self.list.get(*self.used.get(at)?)
+        self.list.get(self.places.get(at)?.position)
     }
 
-    fn draw(&self) -> Option<usize> {
-        match &self.choice {
+    fn draw(&self, wish: Wish<'_>, hub: &Hub) -> Option<usize> {
+        let below = |bound| fastrand::u64(..bound);
+        let running = |at| self.used(at).map_or(0, |endpoint| endpoint.standing.running());
+        match &*self.choice {
             Choice::RoundRobin(turns) => turns.pick(),
-            Choice::LeastRequests(drawn) => {
-                let running = |at| self.used(at).map_or(0, |endpoint| endpoint.standing.running());
-                drawn.pick(|bound| fastrand::u64(..bound), running)
+            Choice::LeastRequests(drawn) => drawn.pick(below, running),
+            Choice::PeakEwma(drawn) => {
+                let now = clock::now().nanos();
+                drawn.pick(below, |at, weight| {
+                    self.used(at).map_or(f64::MAX, |endpoint| {
+                        let standing = &endpoint.standing;
+                        standing.latency.cost(now, standing.running(), weight)
+                    })
+                })
+            }
+            Choice::ConsistentHash { keys, bound, all_weight } => {
+                let key = wish.key.unwrap_or_else(|| fastrand::u64(..));
+                let bound = Bound::new(*bound, hub.running(), *all_weight);
+                let is_full = |at: usize| {
+                    let (Some(place), Some(one)) = (self.places.get(at), self.used(at)) else {
+                        return true;
+                    };
+                    let is_over = bound.is_full(one.standing.running(), place.weight);
+                    is_over || wish.tried.contains(&one.number)
+                };
+                keys.pick(key, is_full)
+            }
+        }
+    }
+}
+
+fn choice(config: &Upstream, list: &[Arc<Endpoint>], places: &[Place], old: &Choice) -> Choice {
+    let weights: Vec<u32> = places.iter().map(|place| place.weight).collect();
+    match config.balance {
+        Balance::RoundRobin => match old {
+            Choice::RoundRobin(turns) => {
+                Choice::RoundRobin(RoundRobin::new(&weights).continuing(turns))
+            }
+            _ => Choice::RoundRobin(RoundRobin::new(&weights)),
+        },
+        Balance::LeastRequests => Choice::LeastRequests(LeastRequests::new(&weights)),
+        Balance::PeakEwma => Choice::PeakEwma(PeakEwma::new(&weights)),
+        Balance::ConsistentHash => {
+            let tags = places
+                .iter()
+                .filter_map(|place| Some((list.get(place.position)?.tag, place.weight)));
+            Choice::ConsistentHash {
+                keys: ConsistentHash::new(tags),
+                bound: config.hash.clone().unwrap_or_default().bound,
+                all_weight: weights.iter().copied().map(u64::from).sum(),
             }
         }
     }
