@@ -106,7 +106,7 @@ impl Filling {
         self.close_piece();
         let entry = draft.with_body(std::mem::take(&mut self.pieces).into(), self.length);
         let Self { store, leader, request, mark, room, .. } = self;
-        store.insert(Arc::new(entry), room, &request, mark)?;
+        store.insert(&Arc::new(entry), room, &request, mark)?;
         if let Some(leader) = leader {
             leader.has_stored();
         }

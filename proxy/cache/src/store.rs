@@ -109,7 +109,7 @@ impl Store {
     /// `request`, for which it came, could have been answered with.
     pub fn insert(
         &self,
-        entry: Arc<Entry>,
+        entry: &Arc<Entry>,
         mut room: Reservation,
         request: &HeaderMap,
         mark: u64,
@@ -118,11 +118,11 @@ impl Store {
         let part = self.part(&entry.place.key).ok_or(Refusal::NoRoom)?;
         let mut shard = part.write();
         // Under the lock: a purge notes itself first and looks for what to remove then.
-        if self.purged.since(mark, &entry) {
+        if self.purged.since(mark, entry) {
             return Err(Refusal::Purged);
         }
-        let outdated = shard.make_way(&entry, request, self.limits.variants)?;
-        shard.add(&entry);
+        let outdated = shard.make_way(entry, request, self.limits.variants)?;
+        shard.add(entry);
         room.keep();
         part.note(&shard);
         drop(shard);

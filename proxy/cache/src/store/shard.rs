@@ -189,3 +189,15 @@ impl Shard {
         Some((entry, held.is_main))
     }
 }
+
+#[cfg(test)]
+impl Shard {
+    pub fn holds(&self, key: &Key) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let ids = self.by_key.values().flatten();
+        ids.filter_map(|id| self.slots.get(*id)).map(|held| Arc::clone(&held.entry)).collect()
+    }
+}
