@@ -115,6 +115,14 @@ impl Fetch {
         may.then(|| self.hit(Arc::clone(stale), now))
     }
 
+    /// Gives up for reasons of its own, such as that the client has left: of those who wait, one
+    /// goes to the origin instead. Merely dropped, it sends all of them there.
+    pub fn hand_over(self) {
+        if let Some(leader) = self.leader {
+            leader.hands_over();
+        }
+    }
+
     fn hit(&self, entry: Arc<Entry>, now: Now) -> Hit {
         Hit::new(entry, &self.wish, &self.request, now)
     }

@@ -41,6 +41,9 @@ pub struct Filling {
     length: usize,
 }
 
+/// Room for `Content-Length`, where the answer does not have it yet.
+const LENGTH_FIELD: usize = 256;
+
 /// What a filling needs to know of the fetch that it comes of.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -60,7 +63,7 @@ impl Filling {
         if declared.is_some_and(|declared| declared > largest) {
             return Err((Refusal::TooLarge, leader));
         }
-        let room = match store.reserve(draft.weight()) {
+        let room = match store.reserve(draft.weight().saturating_add(LENGTH_FIELD)) {
             Ok(room) => room,
             Err(refusal) => return Err((refusal, leader)),
         };
@@ -111,6 +114,14 @@ impl Filling {
             leader.has_stored();
         }
         Ok(())
+    }
+
+    /// Gives up for reasons of its own, such as that the client has left: of those who wait, one
+    /// goes to the origin instead. Merely dropped, it sends all of them there.
+    pub fn hand_over(self) {
+        if let Some(leader) = self.leader {
+            leader.hands_over();
+        }
     }
 
     fn take(&mut self, mut part: &[u8]) -> Result<(), Refusal> {

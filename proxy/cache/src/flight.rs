@@ -32,7 +32,7 @@ pub(crate) struct Errand {
 /// What one that waited does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// Looks again: something was stored.
+    /// Looks again: something was stored, or somebody else must lead.
     LookAgain,
     /// Goes to the origin by itself: waiting was in vain.
     GoAlone,
@@ -169,6 +169,11 @@ impl Leader {
         self.next = Next::LookAgain;
     }
 
+    /// Nothing is known: the others look again, and one of them leads.
+    pub fn hands_over(mut self) {
+        self.next = Next::LookAgain;
+    }
+
     /// Nothing can be stored, now and probably for a while: nobody waits for it.
     pub fn gives_up(self, now: Now, wait: Duration) {
         let hash = hash_of(&self.errand);
@@ -197,11 +202,12 @@ impl Waiter {
         if let Some(next) = state.next {
             return Poll::Ready(next);
         }
-        match state.wakers.get_mut(&self.seat) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => {
-                state.wakers.insert(self.seat, context.waker().clone());
-            }
+        let known = state.wakers.get(&self.seat);
+        if known.is_none_or(|known| !known.will_wake(context.waker())) {
+            let before = state.wakers.insert(self.seat, context.waker().clone());
+            // Whatever a waker does when it is dropped, it does without the lock.
+            drop(state);
+            drop(before);
         }
         Poll::Pending
     }
@@ -211,6 +217,8 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         let mut state = locked(&self.flight.0);
         state.waiting = state.waiting.saturating_sub(1);
-        state.wakers.remove(&self.seat);
+        let waker = state.wakers.remove(&self.seat);
+        drop(state);
+        drop(waker);
     }
 }

@@ -28,6 +28,9 @@ pub struct Policy {
     /// where it counts, a client can send each of its requests to the origin. `no-store` and
     /// `only-if-cached` always count.
     pub heeds_clients: bool,
+    /// What tells who asks, as `Authorization` does: `X-Api-Key`, for example. Answers to requests
+    /// with such a field are shared only if the origin says that they are for everyone.
+    pub credentials: Vec<HeaderName>,
     /// The most bytes of the body of a stored answer.
     pub largest_body: usize,
     /// The field that names the tags of an answer, divided by spaces or commas. It is not sent to
@@ -62,6 +65,7 @@ impl Default for Policy {
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             heeds_clients: true,
+            credentials: Vec::new(),
             largest_body: 1 << 20,
             tags: None,
             targeted: None,

@@ -31,7 +31,8 @@ const MOST_EVICTIONS: usize = 4096;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Bytes in all: bodies, fields, keys and what they are kept in, of what is stored and of what
-    /// is on its way. What was put out while it is still being sent does not count.
+    /// is on its way, which may take half of it. What was put out while it is still being sent does
+    /// not count.
     pub bytes: usize,
     /// Answers of one resource that differ by `Vary` or space.
     pub variants: usize,
@@ -89,12 +90,12 @@ impl Store {
     /// Room for so many bytes, made if need be.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or too much of it is taken by what is on its way.
     pub fn reserve(&self, bytes: usize) -> Result<Reservation, Refusal> {
-        if bytes > self.limits.bytes {
-            return Err(Refusal::NoRoom);
-        }
         for _ in 0..MOST_EVICTIONS {
+            if !self.budget.may_reserve(bytes) {
+                break;
+            }
             if let Some(reservation) = self.budget.reserve(bytes) {
                 return Ok(reservation);
             }

@@ -27,7 +27,7 @@ pub enum Refusal {
     Private,
     /// It sets a cookie.
     SetCookie,
-    /// The request had `Authorization`, and the answer is not said to be for everyone.
+    /// The request had credentials, and the answer is not said to be for everyone.
     Credentials,
     /// `Vary: *`, or more in `Vary` than anyone can need.
     Vary,

@@ -28,7 +28,7 @@ pub enum Bypass {
     NoStore,
     /// Its `Cache-Control` or `Pragma` is malformed.
     Malformed,
-    /// It has `Authorization`, and the stored answer is not said to be for everyone.
+    /// It has credentials, and the stored answer is not said to be for everyone.
     Credentials,
     /// It has `Cookie`, and the stored answer is fresh by a guess only.
     Cookie,
@@ -58,7 +58,7 @@ impl Bypass {
 pub struct Wish {
     /// Whether it is HEAD.
     pub is_head: bool,
-    /// Whether it has `Authorization`.
+    /// Whether it has `Authorization`, or what the operator takes for the like.
     pub has_credentials: bool,
     /// Whether it has `Cookie`.
     pub has_cookie: bool,
@@ -108,7 +108,8 @@ pub fn wish(
     let heard = if policy.heeds_clients { control } else { RequestControl::default() };
     Ok(Wish {
         is_head: *method == Method::HEAD,
-        has_credentials: headers.contains_key(AUTHORIZATION),
+        has_credentials: headers.contains_key(AUTHORIZATION)
+            || policy.credentials.iter().any(|name| headers.contains_key(name)),
         has_cookie: headers.contains_key(COOKIE),
         is_conditional: headers.contains_key(IF_NONE_MATCH)
             || headers.contains_key(IF_MODIFIED_SINCE),

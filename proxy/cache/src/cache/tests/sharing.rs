@@ -86,6 +86,33 @@ fn the_others_go_alone_when_the_one_fails() {
 }
 
 #[test]
+fn another_one_leads_when_the_first_hands_over() {
+    let world = World::new(Policy::default());
+    let fetch = world.fetch("/", &[], at(0));
+    let (one, two) = (waiter(world.get("/", &[], at(0))), waiter(world.get("/", &[], at(0))));
+    fetch.hand_over();
+    assert_eq!(wait(one), Next::LookAgain);
+    let fetch = world.fetch("/", &[], at(0));
+    assert!(fetch.is_leading());
+    assert_eq!(wait(two), Next::LookAgain);
+    let two = waiter(world.get("/", &[], at(0)));
+    filling(fetch.answered(StatusCode::OK, &headers(&[FRESH]), at(0))).hand_over();
+    assert_eq!(wait(two), Next::LookAgain);
+    assert!(world.fetch("/", &[], at(0)).is_leading());
+}
+
+#[test]
+fn all_of_it_may_pass_from_thread_to_thread() {
+    fn passes<T: Send + Sync>() {}
+    passes::<crate::Cache>();
+    passes::<crate::Fetch>();
+    passes::<crate::Filling>();
+    passes::<crate::Hit>();
+    passes::<Look>();
+    passes::<Waiter>();
+}
+
+#[test]
 fn nobody_waits_for_what_must_be_validated_each_time() {
     let world = World::new(Policy::default());
     world.store("/no-cache", &[("cache-control", "no-cache"), ("etag", "\"a\"")], "x", at(0));

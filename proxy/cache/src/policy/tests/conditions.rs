@@ -19,7 +19,9 @@ fn only_statuses_that_are_understood_are_stored() {
 
 #[test]
 fn an_answer_to_someone_known_is_stored_only_if_it_is_for_everyone() {
+    let with_keys = Policy { credentials: vec![HeaderName::from_static("x-api-key")], ..strict() };
     let known = headers(&[("authorization", "FOO")]);
+    let keyed = headers(&[("x-api-key", "FOO")]);
     for (id, control, expected) in [
         ("other-authorization", "max-age=3600", Err(Refusal::Credentials)),
         ("other-authorization-public", "max-age=3600, public", Ok(3600)),
@@ -34,6 +36,9 @@ fn an_answer_to_someone_known_is_stored_only_if_it_is_for_everyone() {
         let answer = headers(&[("cache-control", control)]);
         let found = judge(&strict(), &known, 200, &answer).map(|terms| terms.lifetime);
         assert_eq!(found, expected, "{id}");
+        let found = judge(&with_keys, &keyed, 200, &answer).map(|terms| terms.lifetime);
+        assert_eq!(found, expected, "own: {id} by a key");
+        assert!(judge(&strict(), &keyed, 200, &answer).is_ok());
     }
 }
 
