@@ -50,6 +50,11 @@ impl Queues {
         }
     }
 
+    /// Numbers in the queues, those of what is gone among them.
+    pub fn numbers(&self) -> usize {
+        self.small.len().saturating_add(self.main.len())
+    }
+
     /// Notes that an entry has another weight now.
     pub const fn has_changed(&mut self, is_main: bool, before: usize, now: usize) {
         if !is_main {
@@ -63,8 +68,7 @@ impl Queues {
             self.small_bytes = self.small_bytes.saturating_sub(weight);
         }
         self.gone = self.gone.saturating_add(1);
-        let numbers = self.small.len().saturating_add(self.main.len());
-        if self.gone > LEAST_GHOSTS && self.gone > numbers / 2 {
+        if self.gone > LEAST_GHOSTS && self.gone > self.numbers() / 2 {
             self.small.retain(|id| slots.get(*id).is_some());
             self.main.retain(|id| slots.get(*id).is_some());
             self.gone = 0;
@@ -95,8 +99,7 @@ impl Queues {
             }
             if from_small {
                 let hash = held.entry.place.key.hash();
-                let numbers = self.small.len().saturating_add(self.main.len());
-                self.ghosts.add(hash, numbers.clamp(LEAST_GHOSTS, MOST_GHOSTS));
+                self.ghosts.add(hash, self.numbers().clamp(LEAST_GHOSTS, MOST_GHOSTS));
             }
             return Some(id);
         }

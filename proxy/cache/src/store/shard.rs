@@ -192,6 +192,13 @@ impl Shard {
 
 #[cfg(test)]
 impl Shard {
+    /// That no index is larger than what it is about.
+    pub fn check(&self) {
+        assert_eq!(self.by_key.values().map(Vec::len).sum::<usize>(), self.entries);
+        assert!(self.by_tag.len() <= self.entries, "each has one tag of its own");
+        assert!(self.queues.numbers() <= 2 * self.entries + 130);
+    }
+
     pub fn holds(&self, key: &Key) -> bool {
         self.by_key.contains_key(key)
     }

@@ -100,6 +100,31 @@ fn what_is_on_its_way_takes_half_at_the_most_and_puts_out_nothing_beyond() {
 }
 
 #[test]
+fn a_reservation_that_grows_stays_within_half() {
+    let store = store(50_000);
+    let mut room = store.reserve(20_000).unwrap();
+    assert_eq!(room.become_exactly(25_001), Err(()));
+    assert_eq!(room.become_exactly(25_000), Ok(()));
+    assert_eq!(store.figures().bytes, 25_000);
+}
+
+#[test]
+fn nothing_is_left_of_what_went() {
+    let store = store(100_000);
+    for number in 0..5000 {
+        let (path, tag) = (format!("/{number}"), number.to_string());
+        put(&store, &entry(&path, &[("tags", &tag)], 1000, 0), &[]).unwrap();
+        if number % 3 == 0 {
+            store.purge_key(&key(&path));
+        }
+    }
+    store.parts.iter().for_each(|part| part.read().check());
+    while store.evict_one() {}
+    store.parts.iter().for_each(|part| part.read().check());
+    assert_eq!(store.figures().bytes, 0);
+}
+
+#[test]
 fn a_newer_answer_takes_the_place_of_an_older_one_only() {
     let store = store(50_000);
     put(&store, &entry("/", &[], 1, 5), &[]).unwrap();
@@ -169,6 +194,9 @@ fn replacing_keeps_the_place_and_its_tags_up_to_date() {
     store.replace(&old, Arc::clone(&new), store.mark()).unwrap();
     assert_eq!(store.figures(), Figures { bytes: new.weight, entries: 1, evictions: 0 });
     assert_eq!(store.purge_tag(b"a"), 0);
+    let before = store.mark();
+    store.purge_tag(b"a");
+    assert_eq!(store.replace(&new, Arc::clone(&old), before), Err(Refusal::Purged));
     assert_eq!(store.replace(&new, Arc::clone(&old), store.mark()), Ok(()));
     assert_eq!(store.figures().bytes, old.weight);
     assert_eq!(store.remove(&new), 0);

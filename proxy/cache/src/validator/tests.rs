@@ -54,6 +54,7 @@ fn only_an_answer_of_200_is_replaced() {
 #[test]
 fn only_well_formed_validators_are_asked_with() {
     assert_eq!(Validators::of(&headers(&[("etag", "a"), ("last-modified", "0")])), None);
+    assert_eq!(Validators::of(&headers(&[("etag", "\"a b\"")])), None);
     let twice = headers(&[("etag", "\"a\""), ("etag", "\"b\"")]);
     assert_eq!(Validators::of(&twice), None);
     let modified = date(-10);

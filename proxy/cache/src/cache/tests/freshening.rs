@@ -166,6 +166,9 @@ fn a_failing_origin_is_hidden_as_long_as_it_allowed() {
     assert!(matches!(other, Answered::Pass(_)));
     assert!(world.fetch("/", &[], at(69)).failed(at(69)).is_some(), "stale-sie-close");
     assert!(world.fetch("/", &[], at(70)).failed(at(70)).is_none());
+    let fetch = world.fetch("/", &[], at(70));
+    let late = fetch.answered(StatusCode::BAD_GATEWAY, &HeaderMap::new(), at(70));
+    assert!(matches!(late, Answered::Pass(_)));
 }
 
 #[test]

@@ -181,6 +181,18 @@ fn what_is_meant_for_the_cache_alone_is_not_sent() {
 }
 
 #[test]
+fn what_has_more_tags_than_can_be_purged_by_is_not_stored() {
+    let policy = Policy { tags: Some(HeaderName::from_static("tags")), ..Policy::default() };
+    let world = World::new(policy);
+    for (count, expected) in [(128, true), (129, false)] {
+        let tags: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let answer = headers(&[FRESH, ("tags", &tags.join(" "))]);
+        let answered = world.fetch("/", &[], at(0)).answered(StatusCode::OK, &answer, at(0));
+        assert_eq!(matches!(answered, Answered::Store(_)), expected, "{count}");
+    }
+}
+
+#[test]
 fn nothing_of_someone_known_is_mixed_with_what_others_get() {
     let policy =
         Policy { default_lifetime: Some(std::time::Duration::from_mins(1)), ..Policy::default() };

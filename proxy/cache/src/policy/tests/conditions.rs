@@ -59,6 +59,8 @@ fn a_guess_needs_the_operator_a_fitting_status_and_a_request_without_cookies() {
     assert_eq!(lifetime(&guessing, &someone, 200, &public), Some(60));
     let stated = headers(&[("cache-control", "max-age=5")]);
     assert_eq!(lifetime(&guessing, &anyone, 200, &stated), Some(5));
+    // What is there counts, even if it cannot be read.
+    assert_eq!(lifetime(&guessing, &anyone, 200, &headers(&[("expires", "0")])), None);
 }
 
 #[test]
