@@ -36,8 +36,7 @@ pub struct Hit {
 
 impl Hit {
     pub(crate) fn new(entry: Arc<Entry>, wish: &Wish, request: &HeaderMap, now: Now) -> Self {
-        let has_it =
-            wish.is_conditional && validator::client_has(request, entry.status, &entry.fields);
+        let has_it = validator::client_has(request, entry.status, &entry.fields);
         let form = match (has_it, wish.is_head) {
             (true, _) => Form::NotModified,
             (false, true) => Form::Head,

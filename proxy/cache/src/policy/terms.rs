@@ -82,7 +82,7 @@ impl Terms {
         let staleness = age.saturating_sub(self.lifetime);
         let is_too_old = wish.max_age.is_some_and(|most| age > most);
         let is_wanted = !wish.no_cache && !is_too_old && wish.min_fresh.is_none();
-        is_wanted && !self.always_validate && self.stale_if_error > staleness
+        is_wanted && self.stale_if_error > staleness
     }
 
     /// Whether each use needs a validation of its own: nobody gains by another one's.

@@ -39,6 +39,7 @@ fn all_fields_must_be_the_same() {
 fn lines_of_a_field_are_joined() {
     let stored = variant(&[("foo", "1, 2")], &["foo"]).unwrap();
     assert!(stored.matches(&headers(&[("foo", "1"), ("foo", "2")])));
+    assert!(stored.matches(&headers(&[("foo", " 1 "), ("foo", "2\t")])));
     assert!(!stored.matches(&headers(&[("foo", "2"), ("foo", "1")])));
 }
 

@@ -1,6 +1,6 @@
 //! What is stale is asked about, and used again or replaced.
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::testing::{World, at, complete, date, fetch, headers, text};
 use crate::{Answered, Fetch, Hit, Look, Policy};
@@ -185,6 +185,20 @@ fn a_stale_answer_is_used_while_one_request_asks_the_origin() {
     assert!(matches!(world.get("/", &[], at(20)), Look::Hit(_, None)), "one is enough");
     not_modified(*refresh, &[TAG], 20);
     assert_eq!(world.hit("/", &[], at(21)).age(), 1);
+}
+
+#[test]
+fn only_a_request_that_may_be_repeated_for_the_store_refreshes_it() {
+    let world = world();
+    let control = ("cache-control", "public, max-age=10, stale-while-revalidate=60");
+    world.store("/", &[control, TAG], "x", at(0));
+    let refreshes = |method, fields: &[(&str, &str)]| {
+        matches!(world.ask(&method, "/", fields, at(20)), Look::Hit(_, Some(_)))
+    };
+    assert!(!refreshes(Method::HEAD, &[]));
+    assert!(!refreshes(Method::GET, &[("cache-control", "only-if-cached")]));
+    assert!(!refreshes(Method::GET, &[("authorization", "x")]));
+    assert!(refreshes(Method::GET, &[]));
 }
 
 #[test]

@@ -106,6 +106,17 @@ fn an_answer_that_is_too_large_is_given_up_at_once() {
 }
 
 #[test]
+fn an_answer_that_has_no_content_is_told_no_length() {
+    let world = World::new(Policy::default());
+    let answered =
+        world.fetch("/", &[], at(0)).answered(StatusCode::NO_CONTENT, &headers(&[FRESH]), at(0));
+    complete(answered, "");
+    let hit = world.hit("/", &[], at(0));
+    assert_eq!(hit.status(), StatusCode::NO_CONTENT);
+    assert!(!hit.fields().contains_key("content-length"));
+}
+
+#[test]
 fn what_finds_no_room_is_not_stored_but_may_be_later() {
     let world = World::within(Policy::default(), Limits { bytes: 9000, variants: 1 });
     let fetch = world.fetch("/", &[], at(0));
