@@ -4,4 +4,5 @@
 mod freshening;
 mod invalidation;
 mod sharing;
+mod simulation;
 mod storing;
