@@ -30,7 +30,7 @@ struct Simulation {
     now: u64,
     resources: Vec<Resource>,
     /// Answers that are on their way.
-    pending: Vec<Box<Filling>>,
+    pending: Vec<Filling>,
     hits: u64,
 }
 
@@ -117,7 +117,7 @@ impl Simulation {
         match fetch.answered(status, &headers(&answer), at(self.now)) {
             Answered::Store(mut filling) => {
                 filling.add(format!("{resource} {variant} {version}").as_bytes());
-                self.pending.push(filling);
+                self.pending.push(*filling);
             }
             Answered::Use(hit) => self.check(&hit, resource, variant),
             Answered::Pass(_) => {}
