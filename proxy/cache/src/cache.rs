@@ -101,7 +101,7 @@ impl Cache {
     fn without_origin(&self, asked: &Asked<'_>, wish: &Wish, found: &Found) -> Option<Look> {
         let hit = |entry: &Arc<Entry>| Hit::new(Arc::clone(entry), wish, asked.headers, asked.now);
         if let Some(entry) = &found.entry {
-            let terms = &entry.terms;
+            let terms = &entry.head.terms;
             if wish.has_credentials && !terms.is_public {
                 return Some(Look::Pass(Bypass::Credentials));
             }
@@ -148,8 +148,12 @@ impl Cache {
         leader: Option<Leader>,
     ) -> Box<Fetch> {
         let why = match &found {
-            Found { entry: Some(entry), .. } if entry.terms.remaining(asked.now) > 0 => {
-                if entry.terms.always_validate { Forward::Stale } else { Forward::Request }
+            Found { entry: Some(entry), .. } if entry.head.terms.remaining(asked.now) > 0 => {
+                if entry.head.terms.always_validate {
+                    Forward::Stale
+                } else {
+                    Forward::Request
+                }
             }
             Found { entry: Some(_), .. } => Forward::Stale,
             Found { variant: Some(_), .. } => Forward::VaryMiss,
@@ -221,14 +225,14 @@ fn goes_alone(wish: &Wish, stale: Option<&Entry>) -> bool {
     match stale {
         // Only a condition of ours brings what can be stored for sure.
         Some(stale) if stale.validators().is_none() => wish.is_conditional,
-        Some(stale) => stale.terms.is_stale_at_once(),
+        Some(stale) => stale.head.terms.is_stale_at_once(),
         None => wish.is_conditional,
     }
 }
 
 fn errand(asked: &Asked<'_>, found: &Found) -> Errand {
     let variant = match found {
-        Found { entry: Some(entry), .. } => entry.variant.clone(),
+        Found { entry: Some(entry), .. } => entry.head.variant.clone(),
         Found { variant, .. } => variant.clone().unwrap_or_default(),
     };
     Errand { key: Arc::clone(asked.key), space: Arc::clone(asked.space), variant }

@@ -1,4 +1,4 @@
-//! A stored answer, and the beginning of one.
+//! A stored answer, and the head of one.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ pub(crate) struct Place {
     pub space: Arc<str>,
 }
 
-/// An answer of which the head is known, and that it may be stored.
-#[derive(Debug)]
-pub(crate) struct Draft {
+/// The head of an answer that may be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
     pub place: Place,
     pub variant: Variant,
     pub status: StatusCode,
@@ -44,19 +44,14 @@ pub(crate) struct Draft {
 /// A stored answer. It never changes.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub place: Place,
-    pub variant: Variant,
-    pub status: StatusCode,
-    pub fields: HeaderMap,
-    pub terms: Terms,
-    pub tags: Box<[Arc<[u8]>]>,
+    pub head: Head,
     pub body: Arc<[Bytes]>,
     pub length: usize,
     /// Bytes it takes, all in all.
     pub weight: usize,
 }
 
-impl Draft {
+impl Head {
     /// `request` are the fields that the client sent, `headers` those of the answer.
     pub fn new(
         place: Place,
@@ -102,15 +97,14 @@ impl Draft {
         }
         let in_pieces = body.len().saturating_mul(size_of::<Bytes>());
         let weight = self.weight().saturating_add(length).saturating_add(in_pieces);
-        let Self { place, variant, status, fields, terms, tags } = self;
-        Entry { place, variant, status, fields, terms, tags, body, length, weight }
+        Entry { head: self, body, length, weight }
     }
 }
 
 impl Entry {
     /// What it can be validated with.
     pub fn validators(&self) -> Option<Validators> {
-        Validators::of(&self.fields)
+        Validators::of(&self.head.fields)
     }
 
     /// The same, with other fields, as of now. Not to be stored.
@@ -119,16 +113,14 @@ impl Entry {
         policy.strip(&mut fields);
         let mut fields = fields::storable(&fields, &[]);
         set_date(&mut fields, now);
-        let terms = Terms { initial_age: 0, received: now.nanos, ..self.terms.clone() };
-        let (place, variant, status) = (self.place.clone(), self.variant.clone(), self.status);
-        let (tags, body) = (self.tags.clone(), Arc::clone(&self.body));
-        let (length, weight) = (self.length, self.weight);
-        Self { place, variant, status, fields, terms, tags, body, length, weight }
+        let terms = Terms { initial_age: 0, received: now.nanos, ..self.head.terms.clone() };
+        let head = Head { fields, terms, ..self.head.clone() };
+        Self { head, body: Arc::clone(&self.body), ..*self }
     }
 
     /// Whether it is for a request of this space with these fields.
     pub fn is_for(&self, space: &str, request: &HeaderMap) -> bool {
-        *self.place.space == *space && self.variant.matches(request)
+        *self.head.place.space == *space && self.head.variant.matches(request)
     }
 }
 

@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::entry::{Draft, Entry, Place};
+use crate::entry::{Entry, Head, Place};
 use crate::filling::{Filling, Origin};
 use crate::flight::Leader;
 use crate::hit::Hit;
@@ -89,20 +89,20 @@ impl Fetch {
                 return self.freshen(&stale, &validators, headers, now);
             }
             if matches!(status.as_u16(), 500 | 502 | 503 | 504)
-                && stale.terms.may_hide_failure(&self.wish, now)
+                && stale.head.terms.may_hide_failure(&self.wish, now)
             {
                 return Answered::Use(self.hit(Arc::clone(stale), now));
             }
         }
         let asker = (&self.wish, &self.request);
-        match Draft::new(
+        match Head::new(
             self.place.clone(),
             &self.policy,
             asker,
             (status, headers),
             self.timing(now),
         ) {
-            Ok(draft) => self.fill(draft, now),
+            Ok(head) => self.fill(head, now),
             Err(refusal) => self.refused(status, refusal, now),
         }
     }
@@ -111,7 +111,7 @@ impl Fetch {
     /// (RFC 5861, section 4).
     pub fn failed(self, now: Now) -> Option<Hit> {
         let stale = self.stale.as_ref()?;
-        let may = stale.terms.may_hide_failure(&self.wish, now);
+        let may = stale.head.terms.may_hide_failure(&self.wish, now);
         may.then(|| self.hit(Arc::clone(stale), now))
     }
 
@@ -131,7 +131,7 @@ impl Fetch {
         Timing { asked: self.asked, answered: now }
     }
 
-    fn fill(self, draft: Draft, now: Now) -> Answered {
+    fn fill(self, head: Head, now: Now) -> Answered {
         let unstorable_for = self.policy.unstorable_for;
         let origin = Origin {
             store: self.store,
@@ -142,7 +142,7 @@ impl Fetch {
             unstorable_for,
             now,
         };
-        match Filling::new(origin, draft) {
+        match Filling::new(origin, head) {
             Ok(filling) => Answered::Store(Box::new(filling)),
             Err((refusal, leader)) => {
                 if let Some(leader) = leader
@@ -184,24 +184,24 @@ impl Fetch {
             self.store.remove(stale);
             return Answered::Contradicts;
         }
-        let merged = merged(&stale.fields, headers);
-        let draft = Draft::new(
-            stale.place.clone(),
+        let merged = merged(&stale.head.fields, headers);
+        let head = Head::new(
+            stale.head.place.clone(),
             &self.policy,
             (&self.wish, &self.request),
-            (stale.status, &merged),
+            (stale.head.status, &merged),
             self.timing(now),
         );
-        let Ok(mut draft) = draft else {
+        let Ok(mut head) = head else {
             // The client may have it all the same: the origin has just said so.
             self.is_unwanted(now);
             let once = stale.with_fields(&self.policy, &merged, now);
             return Answered::Use(self.hit(Arc::new(once), now));
         };
         if !self.policy.tags.as_ref().is_some_and(|name| headers.contains_key(name)) {
-            draft.tags.clone_from(&stale.tags);
+            head.tags.clone_from(&stale.head.tags);
         }
-        let entry = Arc::new(draft.with_body(Arc::clone(&stale.body), stale.length));
+        let entry = Arc::new(head.with_body(Arc::clone(&stale.body), stale.length));
         let replaced = self.store.replace(stale, Arc::clone(&entry), self.mark);
         if replaced.is_ok()
             && let Some(leader) = self.leader.take()

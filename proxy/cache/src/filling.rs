@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::entry::Draft;
+use crate::entry::Head;
 use crate::flight::Leader;
 use crate::now::Now;
 use crate::policy::Refusal;
@@ -32,7 +32,7 @@ pub struct Filling {
     unstorable_for: Duration,
     now: Now,
     /// Nothing once it is known that it will not be stored.
-    draft: Option<Draft>,
+    head: Option<Head>,
     refusal: Refusal,
     room: Reservation,
     declared: Option<usize>,
@@ -57,13 +57,13 @@ pub(crate) struct Origin {
 }
 
 impl Filling {
-    pub(crate) fn new(origin: Origin, draft: Draft) -> Result<Self, (Refusal, Option<Leader>)> {
+    pub(crate) fn new(origin: Origin, head: Head) -> Result<Self, (Refusal, Option<Leader>)> {
         let Origin { store, leader, request, mark, largest, unstorable_for, now } = origin;
-        let declared = draft.declared_length();
+        let declared = head.declared_length();
         if declared.is_some_and(|declared| declared > largest) {
             return Err((Refusal::TooLarge, leader));
         }
-        let room = match store.reserve(draft.weight().saturating_add(LENGTH_FIELD)) {
+        let room = match store.reserve(head.weight().saturating_add(LENGTH_FIELD)) {
             Ok(room) => room,
             Err(refusal) => return Err((refusal, leader)),
         };
@@ -75,7 +75,7 @@ impl Filling {
             largest,
             unstorable_for,
             now,
-            draft: Some(draft),
+            head: Some(head),
             refusal: Refusal::Incomplete,
             room,
             declared,
@@ -88,7 +88,7 @@ impl Filling {
     /// Takes the next part of the body. When it cannot be stored after all, everything is given up
     /// at once, and the rest is ignored.
     pub fn add(&mut self, part: &[u8]) {
-        if self.draft.is_none() {
+        if self.head.is_none() {
             return;
         }
         if let Err(refusal) = self.take(part) {
@@ -102,12 +102,12 @@ impl Filling {
     /// # Errors
     /// Why it is not stored.
     pub fn complete(mut self) -> Result<(), Refusal> {
-        let Some(draft) = self.draft.take() else { return Err(self.refusal) };
+        let Some(head) = self.head.take() else { return Err(self.refusal) };
         if self.declared.is_some_and(|declared| declared != self.length) {
             return Err(Refusal::Incomplete);
         }
         self.close_piece();
-        let entry = draft.with_body(std::mem::take(&mut self.pieces).into(), self.length);
+        let entry = head.with_body(std::mem::take(&mut self.pieces).into(), self.length);
         let Self { store, leader, request, mark, room, .. } = self;
         store.insert(&Arc::new(entry), room, &request, mark)?;
         if let Some(leader) = leader {
@@ -168,7 +168,7 @@ impl Filling {
 
     fn give_up(&mut self, refusal: Refusal) {
         self.refusal = refusal;
-        self.draft = None;
+        self.head = None;
         self.pieces = Vec::new();
         self.open = Vec::new();
         // Nothing is less than nothing.

@@ -36,13 +36,13 @@ pub struct Hit {
 
 impl Hit {
     pub(crate) fn new(entry: Arc<Entry>, wish: &Wish, request: &HeaderMap, now: Now) -> Self {
-        let has_it = validator::client_has(request, entry.status, &entry.fields);
+        let has_it = validator::client_has(request, entry.head.status, &entry.head.fields);
         let form = match (has_it, wish.is_head) {
             (true, _) => Form::NotModified,
             (false, true) => Form::Head,
             (false, false) => Form::Whole,
         };
-        let age = entry.terms.age(now);
+        let age = entry.head.terms.age(now);
         Self { entry, form, age }
     }
 
@@ -50,13 +50,13 @@ impl Hit {
     pub fn status(&self) -> StatusCode {
         match self.form {
             Form::NotModified => StatusCode::NOT_MODIFIED,
-            Form::Whole | Form::Head => self.entry.status,
+            Form::Whole | Form::Head => self.entry.head.status,
         }
     }
 
     /// The fields, `Age` among them. `Content-Length` is that of the whole body.
     pub fn fields(&self) -> HeaderMap {
-        let stored = &self.entry.fields;
+        let stored = &self.entry.head.fields;
         let mut fields = match self.form {
             Form::Whole | Form::Head => stored.clone(),
             Form::NotModified => {
@@ -94,6 +94,6 @@ impl Hit {
     /// Seconds that it is still fresh; negative: since when it is stale.
     pub fn remaining(&self) -> i64 {
         let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-        seconds(self.entry.terms.lifetime).saturating_sub(seconds(self.age))
+        seconds(self.entry.head.terms.lifetime).saturating_sub(seconds(self.age))
     }
 }

@@ -116,7 +116,7 @@ impl Store {
         mark: u64,
     ) -> Result<(), Refusal> {
         room.become_exactly(entry.weight).map_err(|()| Refusal::NoRoom)?;
-        let part = self.part(&entry.place.key).ok_or(Refusal::NoRoom)?;
+        let part = self.part(&entry.head.place.key).ok_or(Refusal::NoRoom)?;
         let mut shard = part.write();
         // Under the lock: a purge notes itself first and looks for what to remove then.
         if self.purged.since(mark, entry) {
@@ -137,7 +137,7 @@ impl Store {
     /// That is stored no more, or there is no room.
     pub fn replace(&self, old: &Arc<Entry>, new: Arc<Entry>, mark: u64) -> Result<(), Refusal> {
         let room = self.reserve(new.weight.saturating_sub(old.weight))?;
-        let part = self.part(&old.place.key).ok_or(Refusal::NoRoom)?;
+        let part = self.part(&old.head.place.key).ok_or(Refusal::NoRoom)?;
         let mut shard = part.write();
         if self.purged.since(mark, &new) {
             return Err(Refusal::Purged);
@@ -155,7 +155,7 @@ impl Store {
 
     /// Removes one answer, if it is still that which is stored.
     pub fn remove(&self, entry: &Arc<Entry>) -> usize {
-        self.on_shard_of(&entry.place.key, |shard| shard.remove(entry).into_iter().collect())
+        self.on_shard_of(&entry.head.place.key, |shard| shard.remove(entry).into_iter().collect())
     }
 
     /// Removes all answers of a resource. How many there were.

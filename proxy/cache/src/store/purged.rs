@@ -47,8 +47,8 @@ impl Purged {
         let is_after = |place: &AtomicU64| place.load(Ordering::SeqCst) > time;
         let is_purged = |hash: u64| self.place(hash).is_some_and(is_after);
         is_after(&self.all)
-            || is_purged(entry.place.key.hash())
-            || entry.tags.iter().any(|tag| is_purged(hash_of(&**tag)))
+            || is_purged(entry.head.place.key.hash())
+            || entry.head.tags.iter().any(|tag| is_purged(hash_of(&**tag)))
     }
 
     fn note(&self, place: Option<&AtomicU64>) {

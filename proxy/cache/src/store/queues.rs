@@ -98,7 +98,7 @@ impl Queues {
                 continue;
             }
             if from_small {
-                let hash = held.entry.place.key.hash();
+                let hash = held.entry.head.place.key.hash();
                 self.ghosts.add(hash, self.numbers().clamp(LEAST_GHOSTS, MOST_GHOSTS));
             }
             return Some(id);

@@ -44,16 +44,16 @@ impl Shard {
     pub fn find(&self, key: &Key, space: &str, request: &HeaderMap) -> Found {
         let Some(ids) = self.by_key.get(key) else { return Found::default() };
         let of_space = ids.iter().filter_map(|id| self.slots.get(*id));
-        let of_space = of_space.filter(|held| *held.entry.place.space == *space);
+        let of_space = of_space.filter(|held| *held.entry.head.place.space == *space);
         let mut newest = None;
         let mut newest_match = None;
         for held in of_space {
-            let asked = held.entry.terms.asked;
+            let asked = held.entry.head.terms.asked;
             if newest.is_none_or(|(newest, _)| asked >= newest) {
                 newest = Some((asked, held));
             }
             let is_newer = newest_match.is_none_or(|(newest, _)| asked >= newest);
-            if is_newer && held.entry.variant.matches(request) {
+            if is_newer && held.entry.head.variant.matches(request) {
                 newest_match = Some((asked, held));
             }
         }
@@ -61,7 +61,7 @@ impl Shard {
             held.is_used();
             return Found { entry: Some(Arc::clone(&held.entry)), variant: None };
         }
-        let variant = newest.map(|(_, held)| held.entry.variant.same_fields(request));
+        let variant = newest.map(|(_, held)| held.entry.head.variant.same_fields(request));
         Found { entry: None, variant }
     }
 
@@ -76,15 +76,15 @@ impl Shard {
         request: &HeaderMap,
         most: usize,
     ) -> Result<Vec<Arc<Entry>>, Refusal> {
-        let Some(ids) = self.by_key.get(&*new.place.key) else { return Ok(Vec::new()) };
+        let Some(ids) = self.by_key.get(&*new.head.place.key) else { return Ok(Vec::new()) };
         let mut outdated = Vec::new();
         let mut others = Vec::new();
         for id in ids {
             let Some(held) = self.slots.get(*id) else { continue };
-            let asked = held.entry.terms.asked;
-            if !held.entry.is_for(&new.place.space, request) {
+            let asked = held.entry.head.terms.asked;
+            if !held.entry.is_for(&new.head.place.space, request) {
                 others.push((asked, *id));
-            } else if asked > new.terms.asked {
+            } else if asked > new.head.terms.asked {
                 return Err(Refusal::Older);
             } else {
                 outdated.push(*id);
@@ -97,13 +97,13 @@ impl Shard {
     }
 
     pub fn add(&mut self, entry: &Arc<Entry>) {
-        let is_main = self.queues.is_known(entry.place.key.hash());
+        let is_main = self.queues.is_known(entry.head.place.key.hash());
         let id = self.slots.add(Arc::clone(entry), is_main);
         self.queues.add(id, is_main, entry.weight);
         self.bytes = self.bytes.saturating_add(entry.weight);
         self.entries = self.entries.saturating_add(1);
         self.tag(id, entry);
-        self.by_key.entry(Arc::clone(&entry.place.key)).or_default().push(id);
+        self.by_key.entry(Arc::clone(&entry.head.place.key)).or_default().push(id);
     }
 
     /// Puts an entry in the place of this very one, if it is still there.
@@ -126,17 +126,17 @@ impl Shard {
     fn id_of(&self, entry: &Arc<Entry>) -> Option<Id> {
         let is_it =
             |id: &Id| self.slots.get(*id).is_some_and(|held| Arc::ptr_eq(&held.entry, entry));
-        self.by_key.get(&*entry.place.key)?.iter().copied().find(is_it)
+        self.by_key.get(&*entry.head.place.key)?.iter().copied().find(is_it)
     }
 
     fn tag(&mut self, id: Id, entry: &Entry) {
-        for tag in &entry.tags {
+        for tag in &entry.head.tags {
             self.by_tag.entry(Arc::clone(tag)).or_default().insert(id);
         }
     }
 
     fn untag(&mut self, id: Id, entry: &Entry) {
-        for tag in &entry.tags {
+        for tag in &entry.head.tags {
             if let Some(ids) = self.by_tag.get_mut(tag) {
                 ids.remove(&id);
                 if ids.is_empty() {
@@ -177,10 +177,10 @@ impl Shard {
     fn forget(&mut self, id: Id) -> Option<(Arc<Entry>, bool)> {
         let held = self.slots.remove(id)?;
         let entry = held.entry;
-        if let Some(ids) = self.by_key.get_mut(&*entry.place.key) {
+        if let Some(ids) = self.by_key.get_mut(&*entry.head.place.key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
-                self.by_key.remove(&*entry.place.key);
+                self.by_key.remove(&*entry.head.place.key);
             }
         }
         self.untag(id, &entry);

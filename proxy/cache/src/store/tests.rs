@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::entry::{Draft, Place};
+use crate::entry::{Head, Place};
 use crate::policy::{Policy, Timing, Wish};
 use crate::testing::{at, headers, key};
 use http::{HeaderName, StatusCode};
@@ -17,7 +17,7 @@ fn entry(path: &str, fields: &[(&str, &str)], length: usize, seconds: u64) -> Ar
     let policy = Policy { tags: Some(HeaderName::from_static("tags")), ..Policy::default() };
     let mut answer = headers(&[("cache-control", "max-age=60")]);
     answer.extend(headers(fields));
-    let draft = Draft::new(
+    let head = Head::new(
         Place { key: key(path), space: Arc::from("app") },
         &policy,
         (&Wish::default(), &headers(fields)),
@@ -25,7 +25,7 @@ fn entry(path: &str, fields: &[(&str, &str)], length: usize, seconds: u64) -> Ar
         Timing { asked: at(seconds), answered: at(seconds) },
     );
     let body = Arc::from([bytes::Bytes::from(vec![0; length])]);
-    Arc::new(draft.unwrap().with_body(body, length))
+    Arc::new(head.unwrap().with_body(body, length))
 }
 
 fn put(store: &Store, entry: &Arc<Entry>, request: &[(&str, &str)]) -> Result<(), Refusal> {
@@ -255,7 +255,7 @@ proptest! {
                 Step::PurgeTag(tag) => {
                     let tag = tag.to_string();
                     store.purge_tag(tag.as_bytes());
-                    prop_assert!(!store.entries().iter().any(|it| *it.tags[0] == *tag.as_bytes()));
+                    prop_assert!(!store.entries().iter().any(|it| *it.head.tags[0] == *tag.as_bytes()));
                 }
                 Step::Hold(bytes) => held.extend(store.reserve(*bytes)),
                 Step::Release => drop(held.pop()),
