@@ -19,8 +19,8 @@ pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLim
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use resilience::{Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{
-    ErrorPage, HeaderEdits, HeaderMatch, Match, QueryMatch, Redirect, RedirectScheme, Respond,
-    Rewrite, Route,
+    ErrorPage, HeaderEdits, HeaderMatch, Match, Mirror, QueryMatch, Redirect, RedirectScheme,
+    Respond, Rewrite, Route, Split,
 };
 pub use upstream::{
     DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream, UpstreamProtocol,

@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{FieldName, HostPattern, Method, Name, PathPattern, Size, Template, Time};
+use crate::values::{
+    FieldName, HostPattern, Method, Name, PathPattern, Share, Size, Template, Time,
+};
 
 /// Which requests are meant, and what becomes of them: exactly one of `upstream`, `redirect` and
 /// `respond`.
@@ -23,6 +25,19 @@ pub struct Route {
     /// Forward to this upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Name>,
+    /// Parts of the requests that go to other upstreams instead.
+    #[serde(default)]
+    pub split: Vec<Split>,
+    /// A second upstream that gets copies of requests. What becomes of them changes nothing for
+    /// the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
+    /// How long the head of an answer is waited for before a second endpoint is asked as well; the
+    /// one that answers first is heard. For idempotent requests without a body, and within the
+    /// upstream's `retry.budget`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-min" = "1ms", "x-max" = "10m"))]
+    pub hedge: Option<Time>,
     /// Answer with a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
@@ -49,6 +64,39 @@ pub struct Route {
     /// Pages for this route, tried before those of the whole configuration.
     #[serde(default)]
     pub error_pages: Vec<ErrorPage>,
+}
+
+/// A part of a route's requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a split"))]
+pub struct Split {
+    /// The upstream that it goes to.
+    pub upstream: Name,
+    /// How much it is. All parts of a route are at most 100 %; the rest goes to the route's
+    /// `upstream`.
+    #[schemars(extend("x-min" = "0%", "x-max" = "100%"))]
+    pub share: Share,
+}
+
+/// Copies of requests for a second upstream.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a mirror"))]
+pub struct Mirror {
+    /// The upstream that gets them.
+    pub upstream: Name,
+    /// How many of the requests are copied.
+    #[serde(default = "Mirror::all")]
+    #[schemars(extend("x-min" = "0%", "x-max" = "100%"))]
+    pub share: Share,
+}
+
+impl Mirror {
+    /// Every request.
+    pub const fn all() -> Share {
+        Share::percent(100)
+    }
 }
 
 /// Which requests are meant. What is absent matches everything.

@@ -34,6 +34,16 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
             let place = || item("routes", index).key("upstream");
             problems.extend(upstreams.missing("upstream", name, place));
         }
+        for (at, split) in route.split.iter().enumerate() {
+            used.insert(&split.upstream);
+            let place = || item("routes", index).key("split").index(at).key("upstream");
+            problems.extend(upstreams.missing("upstream", &split.upstream, place));
+        }
+        if let Some(mirror) = &route.mirror {
+            used.insert(&mirror.upstream);
+            let place = || item("routes", index).key("mirror").key("upstream");
+            problems.extend(upstreams.missing("upstream", &mirror.upstream, place));
+        }
     }
     unused(&upstreams, "upstream", "route", &used, problems);
 }

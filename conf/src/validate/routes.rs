@@ -20,6 +20,7 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         check.action();
         check.without_upstream();
         check.header_matches();
+        check.split();
         if let Some(rewrite) = &route.rewrite {
             check.rewrite(rewrite);
         }
@@ -96,14 +97,28 @@ impl RouteCheck<'_> {
         }
         let edits = &route.request_headers;
         let has_edits = !(edits.remove.is_empty() && edits.set.is_empty() && edits.add.is_empty());
-        for (key, is_there) in
-            [("request_headers", has_edits), ("timeout", route.timeout.is_some())]
-        {
+        for (key, is_there) in [
+            ("request_headers", has_edits),
+            ("timeout", route.timeout.is_some()),
+            ("split", !route.split.is_empty()),
+            ("mirror", route.mirror.is_some()),
+            ("hedge", route.hedge.is_some()),
+        ] {
             if is_there {
                 let message = format!("`{key}` has no effect on what is not forwarded");
                 let problem = Problem::new("no-effect", self.place().key(key), message);
                 self.problems.push(problem.warning().at_key().label(label));
             }
+        }
+    }
+
+    fn split(&mut self) {
+        let parts = self.route.split.iter().map(|split| u32::from(split.share.as_percent()));
+        let sum: u32 = parts.sum();
+        if sum > 100 {
+            let message = format!("the parts of route `{}` are {sum}% together", self.route.name);
+            let label = "make them 100% or less; the rest goes to `upstream`";
+            self.add("split-sum", self.place().key("split"), message, label);
         }
     }
 

@@ -282,3 +282,23 @@ fn ways_to_choose_an_endpoint_go_together() {
     assert_eq!(with_upstream("sticky: { cookie: srv, key: { env: K } }"), none());
     assert_eq!(with_upstream("sticky: { cookie: 's v', key: { env: K } }"), ["cookie-name 10:23"]);
 }
+
+#[test]
+fn parts_of_a_route_are_no_more_than_the_whole() {
+    let parts = |one: u8, other: u8| {
+        let split = |share| format!("{{ upstream: app, share: {share}% }}");
+        route(&format!("    upstream: app\n    split: [{}, {}]\n", split(one), split(other)))
+    };
+    assert_eq!(parts(60, 40), none());
+    assert_eq!(parts(60, 41), ["split-sum 7:12"]);
+    assert_eq!(
+        route("    upstream: app\n    split: [{ upstream: ap, share: 1% }]\n"),
+        ["unknown-upstream 7:25"]
+    );
+    assert_eq!(
+        route("    upstream: app\n    mirror: { upstream: ap }\n"),
+        ["unknown-upstream 7:25"]
+    );
+    let respond = "    respond: { status: 200 }\n    hedge: 50ms\n";
+    assert!(route(respond).contains(&"no-effect 7:5".to_owned()), "{:?}", route(respond));
+}

@@ -186,6 +186,13 @@ impl Exchange {
         }
     }
 
+    /// Random bits that nobody is told: for what is left to chance.
+    pub fn dice(&self) -> [u32; 2] {
+        let [.., last] = self.random;
+        let half = |bits: u64| u32::try_from(bits & 0xffff_ffff).unwrap_or(0);
+        [half(last), half(last >> 32)]
+    }
+
     /// Says what is asked for. `host` is without a port and in lower case, `path` in normal form,
     /// `query` without its question mark.
     pub fn set_target(&mut self, host: &str, port: Option<u16>, path: &str, query: Option<&str>) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use marchproxy_conf::model::{self, AccessLogFormat, RedirectScheme};
-use marchproxy_conf::values::Network;
+use marchproxy_conf::values::{Network, Share};
 
 use crate::answer::Answer;
 use crate::exchange::Exchange;
@@ -68,6 +68,12 @@ pub struct RouteRules {
     pub name: Arc<str>,
     /// What becomes of its requests.
     pub action: Action,
+    /// Parts of what is forwarded that go elsewhere.
+    pub split: Vec<Part>,
+    /// What is forwarded twice.
+    pub mirror: Option<Part>,
+    /// How long one endpoint is waited for before another is asked as well.
+    pub hedge: Option<Duration>,
     /// Changes to the path before it is forwarded.
     pub rewrite: Option<Rewrite>,
     /// Changes to the fields of the request.
@@ -91,6 +97,41 @@ pub enum Action {
     Redirect(Redirect),
     /// Answered.
     Respond(Answer),
+}
+
+/// A part of a route's requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The position of the upstream that it goes to.
+    pub upstream: usize,
+    /// How much it is.
+    pub share: Share,
+}
+
+impl RouteRules {
+    /// The upstream of a request, which the route forwards to `otherwise` if no part takes it.
+    /// `random` is spread evenly over all numbers.
+    pub fn upstream(&self, otherwise: usize, random: u32) -> usize {
+        let mut left = percent(random);
+        for part in &self.split {
+            match left.checked_sub(part.share.as_percent().into()) {
+                None => return part.upstream,
+                Some(rest) => left = rest,
+            }
+        }
+        otherwise
+    }
+
+    /// The upstream that gets a copy of a request.
+    pub fn mirror(&self, random: u32) -> Option<usize> {
+        let mirror = self.mirror.filter(|part| percent(random) < part.share.as_percent().into())?;
+        Some(mirror.upstream)
+    }
+}
+
+/// 0 to 99.
+fn percent(random: u32) -> u32 {
+    u32::try_from((u64::from(random) * 100) >> 32).unwrap_or(0)
 }
 
 /// A redirect; what is absent stays as the client asked.

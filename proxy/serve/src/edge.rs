@@ -6,13 +6,16 @@
 mod attempts;
 mod client;
 mod flow;
+mod hedge;
 mod message;
+mod mirror;
 mod relay;
 mod replay;
 mod times;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +32,7 @@ use attempts::Attempts;
 pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
+use mirror::Mirror;
 use relay::Relay;
 use times::Times;
 
@@ -44,7 +48,9 @@ pub struct Edge {
     /// The worker's position.
     pub worker: usize,
     /// Its connections to endpoints.
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
+    /// How many copies for second upstreams it sends.
+    pub mirrors: Arc<AtomicUsize>,
 }
 
 impl Edge {
@@ -101,12 +107,16 @@ impl Edge {
         };
         let end = times.end().0;
         let mut attempts = Attempts::begin(&upstream, &self.observer, flow, &outbound, (end, now))?;
+        attempts.mirror = Mirror::begin(self, flow, &outbound);
+        let hedge = flow.hedge().filter(|_| hedge::is_possible(&outbound));
         let mut way = Way { edge: self, client, flow, times, alarm, upstream: &upstream };
         let mut began = now;
         loop {
-            let Err(reason) = way.attempt(&mut attempts, &outbound, began).await else {
-                return Ok(());
+            let done = match hedge {
+                Some(after) => Box::pin(way.hedged(&mut attempts, &outbound, began, after)).await,
+                None => way.attempt(&mut attempts, &outbound, began).await,
             };
+            let Err(reason) = done else { return Ok(()) };
             let Some(pause) = attempts.go_on() else { return Err(reason) };
             way.rest(pause).await?;
             began = clock::now();

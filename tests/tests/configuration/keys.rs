@@ -54,6 +54,13 @@ routes[].match.query                  serving::routing::methods_headers_and_quer
 routes[].match.query[].name           configuration::effects::conditions_compare_names_and_values
 routes[].match.query[].value          configuration::effects::conditions_compare_names_and_values
 routes[].upstream                     configuration::examples::a_folder_of_files
+routes[].split                        upstreams::second::a_share_of_the_requests_goes_to_another_upstream_and_so_do_those_with_a_header
+routes[].split[].upstream             upstreams::second::a_share_of_the_requests_goes_to_another_upstream_and_so_do_those_with_a_header
+routes[].split[].share                upstreams::second::a_share_of_the_requests_goes_to_another_upstream_and_so_do_those_with_a_header
+routes[].mirror                       upstreams::second::a_mirror_gets_a_copy_with_its_body_and_changes_nothing
+routes[].mirror.upstream              upstreams::second::a_mirror_gets_a_copy_with_its_body_and_changes_nothing
+routes[].mirror.share                 upstreams::second::a_share_of_the_requests_is_mirrored
+routes[].hedge                        upstreams::second::a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_answer_is_heard
 routes[].redirect                     serving::rewriting::redirects_keep_what_they_do_not_change
 routes[].redirect.scheme              serving::rewriting::redirects_keep_what_they_do_not_change
 routes[].redirect.host                serving::rewriting::redirects_keep_what_they_do_not_change

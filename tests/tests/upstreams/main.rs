@@ -9,3 +9,4 @@ mod health;
 mod limits;
 mod operator;
 mod retry;
+mod second;

@@ -45,7 +45,7 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
             finished(route, answer::of_last_hop(), exchange)
         }
         Action::Forward(upstream) => {
-            exchange.upstream = Some(*upstream);
+            exchange.upstream = Some(route.upstream(*upstream, exchange.dice()[0]));
             Verdict::Pass
         }
         Action::Respond(answer) => finished(route, answer.clone(), exchange),

@@ -1,5 +1,6 @@
 //! How often a request is tried, and where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -9,12 +10,13 @@ use marchproxy_conf::model::{Balance, RetryOn};
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::{Fault, Reason};
 
+use super::mirror::Mirror;
 use super::replay::Replay;
 use super::{AnswerHead, Flow, Outbound};
 use crate::clock;
 use crate::observe::Observer;
 use crate::observe::metrics::Retried;
-use crate::upstream::{Failure, Fate, Seat, Upstream, Wish};
+use crate::upstream::{Endpoint, Failure, Fate, Seat, Upstream, Wish};
 
 /// What a refusal or a failure counts as to have taken, so that nobody is preferred for it.
 const PENALTY: Duration = Duration::from_secs(1);
@@ -40,6 +42,10 @@ pub struct Attempts<'a> {
     seat: Seat,
     /// Where it is tried next.
     next: Option<Seat>,
+    /// Where it is tried at the same time.
+    second: Option<Seat>,
+    /// The copy for a second upstream.
+    pub mirror: Mirror,
 }
 
 impl<'a> Attempts<'a> {
@@ -58,7 +64,7 @@ impl<'a> Attempts<'a> {
         let seat = upstream.pick(Wish { tried: &[], key, tag });
         let seat = seat.ok_or_else(|| upstream.why_nobody())?;
         let retry = &upstream.config.retry;
-        if retry.attempts > 1 {
+        if retry.attempts > 1 || flow.hedge().is_some() {
             upstream.budget.request(now);
         }
         // A kept connection that turns out to be dead is no attempt, and needs the body as well.
@@ -78,6 +84,8 @@ impl<'a> Attempts<'a> {
             tried,
             seat,
             next: None,
+            second: None,
+            mirror: Mirror::none(),
         })
     }
 
@@ -157,6 +165,35 @@ impl<'a> Attempts<'a> {
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
         let pause = retry.pause.duration().saturating_mul(factor);
         Some(pause.mul_f64(0.5 + fastrand::f64() / 2.0))
+    }
+
+    /// Another endpoint to be asked at the same time, if there is one and the budget bears it.
+    pub fn hedge(&mut self, now: Moment) -> Option<Arc<Endpoint>> {
+        let retry = &self.upstream.config.retry;
+        self.tried.push(self.seat.number());
+        let seat = self.upstream.pick(Wish { tried: &self.tried, key: self.key, tag: None });
+        let seat = seat.filter(|_| self.upstream.budget.retry(retry.budget, retry.floor, now))?;
+        self.observer.metrics.upstreams.retried(&self.upstream.name, Retried::Hedged);
+        let endpoint = Arc::clone(&seat.endpoint);
+        self.second = Some(seat);
+        Some(endpoint)
+    }
+
+    /// The second one, if there is one, is not heard, perhaps because it failed.
+    pub fn drop_second(&mut self, has_failed: bool) {
+        if let Some(second) = self.second.take().filter(|_| has_failed) {
+            second.note(Outcome::Broken);
+        }
+    }
+
+    /// The second one is heard instead of the first, perhaps because that failed.
+    pub fn take_second(&mut self, has_failed: bool) {
+        if has_failed {
+            self.seat.note(Outcome::Broken);
+        }
+        if let Some(second) = self.second.take() {
+            self.seat = second;
+        }
     }
 
     /// Notes a failure; `false`: it is not the endpoint's.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
@@ -130,6 +131,11 @@ impl Flow {
     /// The endpoint of `upstream` that the client had before, as its cookie names it.
     pub(super) fn tag(&self, upstream: &Upstream) -> Option<u64> {
         upstream.sticky.as_ref()?.tag(&self.request.as_ref()?.headers)
+    }
+
+    /// How long one endpoint is waited for before another is asked as well.
+    pub(super) fn hedge(&self) -> Option<Duration> {
+        self.arrival.generation.snapshot.route(&self.exchange)?.hedge
     }
 
     /// An endpoint is tried.

@@ -44,7 +44,7 @@ pub enum OutboundBody {
 }
 
 /// The head of a request as it is sent to an endpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outbound {
     /// The method.
     pub method: Method,

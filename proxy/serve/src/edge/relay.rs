@@ -50,6 +50,8 @@ pub(super) struct Relay<'a, 'b, C> {
     interims: u8,
     /// Of this poll, once it has been asked for.
     now: Option<Moment>,
+    /// The head of the answer, if it came before the relay.
+    head: Option<AnswerHead>,
     /// Why the endpoint takes no more of the request. It may have answered all the same.
     unsent: Option<Failure>,
 }
@@ -75,8 +77,15 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
             is_tunnel: false,
             interims: 0,
             now: None,
+            head: None,
             unsent: None,
         }
+    }
+
+    /// The endpoint has all of the request, and has begun to answer with `head`.
+    pub fn begin_with(&mut self, head: AnswerHead) {
+        self.up = Up::Over;
+        self.head = Some(head);
     }
 
     /// Ready when the client has got its answer, or cannot get it.
@@ -152,6 +161,7 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
         }
         if !self.is_tunnel {
             self.attempts.replay.keep(&piece);
+            self.attempts.mirror.copy(&piece);
         }
         Poll::Ready(Ok(piece))
     }
@@ -205,7 +215,7 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
     fn poll_down(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Failure> {
         loop {
             match self.down {
-                Down::Head => match self.session.poll_head(context) {
+                Down::Head => match self.poll_head(context) {
                     Poll::Pending => {
                         // Interim answers may still be on their way.
                         let _ = self.client.poll_flush(context)?;
@@ -241,6 +251,13 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
                     return Ok(flushed);
                 }
             }
+        }
+    }
+
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerHead, Failure>> {
+        match self.head.take() {
+            Some(head) => Poll::Ready(Ok(head)),
+            None => self.session.poll_head(context),
         }
     }
 

@@ -89,6 +89,12 @@ impl Times {
         if by <= self.end { (by, Reason::ConnectTimeout) } else { self.end() }
     }
 
+    /// When the head of an answer must be there to what is asked from `now` on.
+    pub fn answer_limit(&self, now: Moment) -> (Moment, Reason) {
+        let by = clock::later(clock::later(now, self.connect), self.first_byte);
+        (by.min(self.attempt_end).min(self.end), Reason::UpstreamTimeout)
+    }
+
     /// Whether the client is waited for, and not the endpoint.
     pub fn blames_client(&self) -> bool {
         self.client_takes_since.is_some() || self.client_gives_since.is_some() && !self.has_head

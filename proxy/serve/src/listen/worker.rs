@@ -41,7 +41,12 @@ impl WorkerHandle {
         let (orders, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = async move {
-            let edge = Edge { observer, worker: index, pool: Pool::new() };
+            let edge = Edge {
+                observer,
+                worker: index,
+                pool: Arc::new(Pool::new()),
+                mirrors: Arc::default(),
+            };
             let worker = Arc::new(Worker { edge, closed: AtomicU64::new(0) });
             run(worker, received).await;
         };

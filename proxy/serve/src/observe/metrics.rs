@@ -9,7 +9,7 @@ mod tests;
 mod upstreams;
 
 pub use handles::Handles;
-pub use upstreams::{Retried, Upstreams};
+pub use upstreams::{Mirrored, Retried, Upstreams};
 
 use std::sync::{Mutex, PoisonError};
 

@@ -14,7 +14,7 @@ use super::template::{Scope, field_name};
 use crate::answer::Answer;
 use crate::path;
 use crate::router::{HeaderCondition, Pattern, QueryCondition, conditions};
-use crate::snapshot::{Action, Redirect, Rewrite, RouteRules};
+use crate::snapshot::{Action, Part, Redirect, Rewrite, RouteRules};
 
 /// Where listeners and upstreams stand.
 pub(super) struct Names<'a> {
@@ -49,6 +49,9 @@ impl Work<'_> {
             listeners,
             matches,
             upstream,
+            split,
+            mirror,
+            hedge,
             redirect,
             respond,
             rewrite,
@@ -64,6 +67,15 @@ impl Work<'_> {
         let rules = RouteRules {
             name: name.as_str().into(),
             action: self.action(upstream.as_ref(), redirect.as_ref(), respond.as_ref(), scope),
+            split: self.split(split),
+            mirror: mirror.as_ref().and_then(|mirror| {
+                let place = self.place.key("mirror").key("upstream");
+                Some(Part {
+                    upstream: self.upstream(&mirror.upstream, place)?,
+                    share: mirror.share,
+                })
+            }),
+            hedge: hedge.map(Time::duration),
             rewrite: rewrite.as_ref().and_then(|rewrite| self.rewrite(rewrite, scope)),
             request_edits: scope.edits(
                 request_headers,
@@ -133,14 +145,11 @@ impl Work<'_> {
         scope: Scope<'_>,
     ) -> Action {
         match (upstream, redirect, respond) {
-            (Some(name), None, None) => match self.names.upstreams.get(name.as_str()) {
-                Some(position) => return Action::Forward(*position),
-                None => self.problem(
-                    "unknown-upstream",
-                    self.place.key("upstream"),
-                    format!("there is no `{name}`"),
-                ),
-            },
+            (Some(name), None, None) => {
+                if let Some(position) = self.upstream(name, self.place.key("upstream")) {
+                    return Action::Forward(position);
+                }
+            }
             (None, Some(redirect), None) => {
                 return Action::Redirect(self.redirect(redirect, scope));
             }
@@ -152,6 +161,25 @@ impl Work<'_> {
             ),
         }
         Action::Forward(0)
+    }
+
+    fn split(&mut self, parts: &[model::Split]) -> Vec<Part> {
+        let mut compiled = Vec::with_capacity(parts.len());
+        for (at, part) in parts.iter().enumerate() {
+            let place = self.place.key("split").index(at).key("upstream");
+            let upstream = self.upstream(&part.upstream, place);
+            compiled.extend(upstream.map(|upstream| Part { upstream, share: part.share }));
+        }
+        compiled
+    }
+
+    /// The position of the upstream of this name.
+    fn upstream(&mut self, name: &Name, place: Place) -> Option<usize> {
+        let position = self.names.upstreams.get(name.as_str()).copied();
+        if position.is_none() {
+            self.problem("unknown-upstream", place, format!("there is no `{name}`"));
+        }
+        position
     }
 
     fn redirect(&mut self, model: &model::Redirect, scope: Scope<'_>) -> Redirect {

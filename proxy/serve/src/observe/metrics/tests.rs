@@ -33,6 +33,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.upstreams.tripped("shop");
     metrics.upstreams.checked("shop", true);
     metrics.upstreams.retried("shop", Retried::Done);
+    metrics.upstreams.mirrored("shop", Mirrored::Done);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub struct Upstreams {
     trips: IntCounterVec,
     checks: IntCounterVec,
     retries: IntCounterVec,
+    mirrored: IntCounterVec,
 }
 
 /// What became of a wish to try a request again.
@@ -23,16 +24,42 @@ pub enum Retried {
     NoBudget,
     /// No endpoint is left that was not tried.
     NoEndpoint,
+    /// Another endpoint is asked at the same time.
+    Hedged,
+}
+
+/// What became of the copy of a request for a second upstream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mirrored {
+    /// It was answered.
+    Done,
+    /// It failed, or was not taken fast enough.
+    Failed,
+    /// It was not begun: there are too many.
+    Dropped,
+}
+
+impl Mirrored {
+    const ALL: [Self; 3] = [Self::Done, Self::Failed, Self::Dropped];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 impl Retried {
-    const ALL: [Self; 3] = [Self::Done, Self::NoBudget, Self::NoEndpoint];
+    const ALL: [Self; 4] = [Self::Done, Self::NoBudget, Self::NoEndpoint, Self::Hedged];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::NoBudget => "no_budget",
             Self::NoEndpoint => "no_endpoint",
+            Self::Hedged => "hedged",
         }
     }
 }
@@ -48,6 +75,7 @@ impl Upstreams {
             trips: build.counters("marchproxy_upstream_breaker_openings_total")?,
             checks: build.counters("marchproxy_upstream_checks_total")?,
             retries: build.counters("marchproxy_upstream_retries_total")?,
+            mirrored: build.counters("marchproxy_mirrored_requests_total")?,
         })
     }
 
@@ -83,6 +111,11 @@ impl Upstreams {
         self.retries.with_label_values(&[upstream, retried.as_str()]).inc();
     }
 
+    /// A copy of a request was sent to a second upstream, or was not.
+    pub fn mirrored(&self, upstream: &str, mirrored: Mirrored) {
+        self.mirrored.with_label_values(&[upstream, mirrored.as_str()]).inc();
+    }
+
     /// Nothing more is told of an upstream.
     pub(super) fn forget(&self, upstream: &str) {
         for state in State::ALL {
@@ -97,6 +130,9 @@ impl Upstreams {
         }
         for retried in Retried::ALL {
             let _ = self.retries.remove_label_values(&[upstream, retried.as_str()]);
+        }
+        for mirrored in Mirrored::ALL {
+            let _ = self.mirrored.remove_label_values(&[upstream, mirrored.as_str()]);
         }
     }
 }

@@ -1,0 +1,213 @@
+//! Asking a second endpoint when the first takes long.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use marchproxy_decide::exchange::Moment;
+use marchproxy_decide::verdict::Reason;
+
+use super::attempts::Attempts;
+use super::relay::Relay;
+use super::{AnswerHead, Client, Outbound, OutboundBody, Piece, STALE_RETRIES, Way};
+use crate::clock::{self, Alarm};
+use crate::upstream::{Endpoint, Failure, Fate, Pool, Session, Upstream};
+
+/// An endpoint that has begun to answer.
+struct Answer {
+    session: Session,
+    head: AnswerHead,
+    /// When there was a connection to it.
+    connected: Moment,
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
+
+/// Who answered, or why nobody did.
+enum Race {
+    First(Answer),
+    Second(Answer),
+    Failed(Failure),
+}
+
+/// Whether a request may be asked twice at the same time.
+pub(super) fn is_possible(outbound: &Outbound) -> bool {
+    outbound.body == OutboundBody::None && outbound.method.is_idempotent() && !outbound.is_websocket
+}
+
+impl<C: Client> Way<'_, C> {
+    /// Tries an endpoint, and another besides when it takes longer than `after`. After an error the
+    /// attempts know whether and where to try again.
+    pub(super) async fn hedged(
+        &mut self,
+        attempts: &mut Attempts<'_>,
+        outbound: &Outbound,
+        began: Moment,
+        after: Duration,
+    ) -> Result<(), Reason> {
+        self.times.attempts(began);
+        let first = Arc::clone(&attempts.seat().endpoint);
+        self.flow.tries(&first, began);
+        let (pool, upstream) = (&self.edge.pool, self.upstream);
+        let limit = self.times.answer_limit(began);
+        let asking: Asking<'_> = Box::pin(ask(pool, upstream, &first, outbound));
+        let mut one = Some(asking);
+        let mut other: Option<(Arc<Endpoint>, Asking<'_>)> = None;
+        let hedge_at = clock::later(began, after);
+        let mut is_hedged = false;
+        let race = loop {
+            let by = if is_hedged { limit } else { (hedge_at.min(limit.0), limit.1) };
+            let raced = race(self.client, &mut one, &mut other, by, self.alarm).await?;
+            if let Some(race) = raced {
+                break race;
+            }
+            if is_hedged || clock::now() >= limit.0 {
+                break Race::Failed(Failure { reason: limit.1, fate: Fate::Unknown });
+            }
+            is_hedged = true;
+            if let Some(second) = attempts.hedge(clock::now()) {
+                self.flow.tries(&second, clock::now());
+                let endpoint = Arc::clone(&second);
+                let asking =
+                    Box::pin(async move { ask(pool, upstream, &endpoint, outbound).await });
+                other = Some((second, asking));
+            }
+        };
+        let (answer, endpoint) = match (race, other) {
+            (Race::First(answer), other) => {
+                attempts.drop_second(other.is_none());
+                (answer, Arc::clone(&first))
+            }
+            (Race::Second(answer), Some((second, _))) => {
+                attempts.take_second(one.is_none());
+                (answer, second)
+            }
+            (Race::Second(_), None) => return Err(Reason::Internal),
+            (Race::Failed(failure), other) => {
+                attempts.drop_second(other.is_none());
+                attempts.has_failed(failure, true, clock::now());
+                return Err(failure.reason);
+            }
+        };
+        self.answered(attempts, &endpoint, answer).await
+    }
+
+    async fn answered(
+        &mut self,
+        attempts: &mut Attempts<'_>,
+        endpoint: &Arc<Endpoint>,
+        answer: Answer,
+    ) -> Result<(), Reason> {
+        let Answer { mut session, head, connected } = answer;
+        self.flow.exchange.endpoint = Some(Arc::clone(&endpoint.label));
+        self.flow.exchange.marks.connected = Some(connected);
+        self.times.connected(clock::now());
+        self.times.is_sent();
+        let mut relay = Relay::new(self.client, &mut session, self.flow, self.times, attempts);
+        relay.begin_with(head);
+        let done = std::future::poll_fn(|context| relay.poll(self.alarm, context)).await;
+        match done {
+            Ok(()) => {
+                let moved = self.times.endpoint_moved();
+                self.edge.pool.give_back(self.upstream, endpoint, session, moved);
+                Ok(())
+            }
+            Err(failure) => {
+                if !attempts.has_next() {
+                    let is_its_fault = !self.times.blames_client();
+                    attempts.has_failed(failure, is_its_fault, clock::now());
+                }
+                Err(failure.reason)
+            }
+        }
+    }
+}
+
+/// Ready with who answers first; with nothing when the time is over. One that fails leaves the
+/// other in the race.
+async fn race<C: Client>(
+    client: &mut C,
+    one: &mut Option<Asking<'_>>,
+    other: &mut Option<(Arc<Endpoint>, Asking<'_>)>,
+    (by, _): (Moment, Reason),
+    alarm: &mut Alarm,
+) -> Result<Option<Race>, Reason> {
+    std::future::poll_fn(|context: &mut Context<'_>| {
+        let first = one.as_mut().map(|asking| asking.as_mut().poll(context));
+        let mut failed = None;
+        match first {
+            Some(Poll::Ready(Ok(answer))) => return Poll::Ready(Ok(Some(Race::First(answer)))),
+            Some(Poll::Ready(Err(failure))) => {
+                *one = None;
+                failed = Some(failure);
+            }
+            Some(Poll::Pending) | None => {}
+        }
+        let second = other.as_mut().map(|(_, asking)| asking.as_mut().poll(context));
+        match second {
+            Some(Poll::Ready(Ok(answer))) => return Poll::Ready(Ok(Some(Race::Second(answer)))),
+            Some(Poll::Ready(Err(failure))) => {
+                *other = None;
+                failed = Some(failure);
+            }
+            Some(Poll::Pending) | None => {}
+        }
+        if let Some(failure) = failed
+            && one.is_none()
+            && other.is_none()
+        {
+            return Poll::Ready(Ok(Some(Race::Failed(failure))));
+        }
+        if client.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
+        alarm.poll(by, context).map(|()| Ok(None))
+    })
+    .await
+}
+
+/// Sends a request without a body and waits for the head of its answer.
+async fn ask(
+    pool: &Pool,
+    upstream: &Arc<Upstream>,
+    endpoint: &Arc<Endpoint>,
+    outbound: &Outbound,
+) -> Result<Answer, Failure> {
+    let mut stale = 0;
+    loop {
+        let kept = pool.take(endpoint, false);
+        let is_kept = kept.is_some();
+        let session = match kept {
+            Some(session) => session,
+            None => pool.connect(upstream, endpoint, false).await?,
+        };
+        let connected = clock::now();
+        match head_of(session, outbound).await {
+            Ok((session, head)) => return Ok(Answer { session, head, connected }),
+            Err(failure) => {
+                let may_go_again = is_kept && failure.fate < Fate::Begun && stale < STALE_RETRIES;
+                if !may_go_again {
+                    return Err(failure);
+                }
+                stale += 1;
+            }
+        }
+    }
+}
+
+async fn head_of(
+    mut session: Session,
+    outbound: &Outbound,
+) -> Result<(Session, AnswerHead), Failure> {
+    session.start(outbound)?;
+    session.send(Piece::End(None))?;
+    std::future::poll_fn(|context| session.poll_flush(context)).await?;
+    loop {
+        let head = std::future::poll_fn(|context| session.poll_head(context)).await?;
+        // Hints would have to come from the one who answers in the end.
+        if !head.is_interim() {
+            return Ok((session, head));
+        }
+    }
+}

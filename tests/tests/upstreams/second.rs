@@ -1,0 +1,133 @@
+//! Requests of which a second upstream or endpoint hears: splits, mirrors, hedges.
+
+use std::time::{Duration, Instant};
+
+use marchproxy_tests::origin::{Behaviour, RawOrigin};
+use marchproxy_tests::proxy::Setup;
+use marchproxy_tests::{Fault, FaultProxy, Origin, Proxy, eventually};
+
+/// A route to `app` with these keys, and a second upstream, `next`.
+async fn start(app: &[std::net::SocketAddr], next: std::net::SocketAddr, route: &str) -> Proxy {
+    let app: Vec<String> = app.iter().map(|address| format!("\"{address}\"")).collect();
+    let text = format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+         routes:\n  \
+           - {{ name: all, upstream: app, {route} }}\n  \
+           - {{ name: staff, match: {{ headers: [{{ name: x-staff }}] }}, upstream: next }}\n\
+         upstreams:\n  \
+           - {{ name: app, endpoints: [{}], ejection: {{ consecutive: 0 }} }}\n  \
+           - {{ name: next, endpoints: [\"{next}\"] }}\n\
+         process: {{ workers: 1 }}\n",
+        app.join(", "),
+    );
+    Setup::new().start(&text).await
+}
+
+#[tokio::test]
+async fn a_share_of_the_requests_goes_to_another_upstream_and_so_do_those_with_a_header() {
+    let (app, next) = (Origin::named("app").await, Origin::named("next").await);
+    let proxy =
+        start(&[app.address()], next.address(), "split: [{ upstream: next, share: 30% }]").await;
+    let mut connection = proxy.connect().await;
+    let mut count = 0;
+    for _ in 0..1000 {
+        count += usize::from(connection.get("/").await.seen().origin == "next");
+    }
+    // Five standard deviations around 300.
+    assert!((228..=372).contains(&count), "{count} of 1000");
+    let line = proxy.access_line(|line| line["upstream"] == "next").await;
+    assert_eq!(line["route"], "all", "{line}");
+    let staff = proxy.request("GET / HTTP/1.1\r\nHost: a\r\nX-Staff: 1\r\n\r\n").await;
+    assert_eq!(staff.seen().origin, "next");
+}
+
+#[tokio::test]
+async fn a_mirror_gets_a_copy_with_its_body_and_changes_nothing() {
+    let (app, shadow) = (Origin::named("app").await, Origin::named("shadow").await);
+    let proxy = start(&[app.address()], shadow.address(), "mirror: { upstream: next }").await;
+    let body = "x".repeat(100_000);
+    let post = format!("POST /a?b=c HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{body}");
+    let answer = proxy.request(post).await;
+    assert_eq!(answer.seen().origin, "app");
+    let copy = eventually("the copy comes", async || shadow.seen().first().cloned()).await;
+    assert_eq!((copy.method.as_str(), copy.target.as_str()), ("POST", "/a?b=c"));
+    assert_eq!(copy.body_length, 100_000);
+    let id = |seen: &marchproxy_tests::origin::Seen| seen.field("x-request-id").map(str::to_owned);
+    assert_eq!(id(&copy), id(&app.seen()[0]));
+    eventually("it is counted", async || {
+        let labels = [("upstream", "next"), ("result", "done")];
+        proxy.metric("marchproxy_mirrored_requests_total", &labels).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mirror_that_hangs_or_is_not_there_neither_delays_nor_fails_the_first() {
+    let app = Origin::named("app").await;
+    let deaf = RawOrigin::start(Behaviour::Deaf).await;
+    let away = std::net::SocketAddr::from(([127, 0, 0, 1], marchproxy_tests::ports::free()));
+    for shadow in [deaf.address(), away] {
+        let proxy = start(&[app.address()], shadow, "mirror: { upstream: next }").await;
+        let begin = Instant::now();
+        for _ in 0..10 {
+            let body = "x".repeat(300_000);
+            let put = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n{body}");
+            let answer = proxy.request(put).await;
+            assert_eq!((answer.status, answer.seen().body_length), (200, 300_000));
+        }
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_share_of_the_requests_is_mirrored() {
+    let (app, shadow) = (Origin::named("app").await, Origin::named("shadow").await);
+    let keys = "mirror: { upstream: next, share: 0% }";
+    let proxy = start(&[app.address()], shadow.address(), keys).await;
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    let metric = proxy.metric("marchproxy_mirrored_requests_total", &[]).await;
+    assert!(metric.is_none_or(|count| count < 1.0), "{metric:?}");
+    assert!(shadow.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_answer_is_heard() {
+    let origins = [Origin::named("a").await, Origin::named("b").await];
+    let slow = FaultProxy::before(origins[0].address()).await;
+    slow.set(Fault::Delay(Duration::from_secs(2)));
+    let app = [slow.address(), origins[1].address()];
+    let proxy = start(&app, origins[1].address(), "hedge: 100ms").await;
+    let begin = Instant::now();
+    for _ in 0..6 {
+        assert_eq!(proxy.get("/").await.seen().origin, "b");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let labels = [("upstream", "app"), ("result", "hedged")];
+    let count = proxy.metric("marchproxy_upstream_retries_total", &labels).await;
+    assert!(count.is_some_and(|count| (3.0..=6.0).contains(&count)), "{count:?}");
+    let line = proxy.access_line(|line| line["attempts"] == 2).await;
+    assert_eq!(line["endpoint"], origins[1].address().to_string(), "{line}");
+
+    // Not idempotent: it waits.
+    for _ in 0..2 {
+        let post = "POST /once HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(proxy.request(post).await.status, 200);
+    }
+    let all = origins.iter().flat_map(Origin::seen).filter(|seen| seen.target == "/once");
+    assert_eq!(all.count(), 2);
+}
+
+#[tokio::test]
+async fn a_hedged_request_that_fails_everywhere_is_a_502() {
+    let origin = RawOrigin::start(Behaviour::CloseAfterHead).await;
+    let other = RawOrigin::start(Behaviour::CloseAfterHead).await;
+    let proxy = start(&[origin.address(), other.address()], origin.address(), "hedge: 50ms").await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.reset"));
+    let silent = RawOrigin::start(Behaviour::Silent).await;
+    let proxy = start(&[silent.address()], origin.address(), "hedge: 50ms, timeout: 300ms").await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.timeout"));
+}
