@@ -7,14 +7,19 @@ mod certificate;
 mod listener;
 mod process;
 mod route;
+mod tls;
 mod upstream;
 
 pub use certificate::{Certificate, Secret};
-pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
+pub use listener::{ConnectionLimits, Listener, Protocol, RequestLimits};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use route::{
     ErrorPage, HeaderEdits, HeaderMatch, Match, QueryMatch, Redirect, RedirectScheme, Respond,
     Rewrite, Route,
+};
+pub use tls::{
+    ClientCertificates, ListenerTls, TicketMode, Tickets, TlsPolicy, TlsTerms, TlsVersion,
+    VerifyClients,
 };
 pub use upstream::{
     Balance, DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream,

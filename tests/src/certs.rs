@@ -1,5 +1,9 @@
 //! Certificates made while a test runs: an authority and what it signs.
 
+mod crl;
+
+pub use crl::Crl;
+
 use boring::asn1::Asn1Time;
 use boring::bn::{BigNum, MsbOption};
 use boring::ec::{EcGroup, EcKey};
@@ -41,6 +45,8 @@ pub struct Leaf {
     pub certificate: X509,
     /// Its key.
     pub key: PKey<Private>,
+    /// Authorities between it and the one that signed itself, the nearest first.
+    pub intermediates: Vec<X509>,
 }
 
 /// A certificate authority.
@@ -51,15 +57,28 @@ impl Authority {
     /// A new authority with a key of its own.
     pub fn new() -> Self {
         let key = new_key(Kind::Ecdsa);
-        let mut builder = begin("MarchProxy test authority", &key, VALID);
-        let own_name = subject("MarchProxy test authority");
-        builder.set_issuer_name(&own_name).unwrap();
-        let constraints = BasicConstraints::new().critical().ca().build().unwrap();
-        builder.append_extension(&constraints).unwrap();
-        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
-        builder.append_extension(&usage).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
-        Self(Leaf { certificate: builder.build(), key })
+        let certificate = authority("MarchProxy test authority", &key, None);
+        Self(Leaf { certificate, key, intermediates: Vec::new() })
+    }
+
+    /// An authority below this one.
+    pub fn below(&self, name: &str) -> Self {
+        let key = new_key(Kind::Ecdsa);
+        let certificate = authority(name, &key, Some(&self.0));
+        Self(Leaf { certificate, key, intermediates: self.chain() })
+    }
+
+    /// What a leaf of it sends along: itself and those above, but the one that signed itself.
+    fn chain(&self) -> Vec<X509> {
+        let certificate = &self.0.certificate;
+        let is_root = certificate.issued(certificate).is_ok();
+        let own = (!is_root).then(|| certificate.clone());
+        own.into_iter().chain(self.0.intermediates.iter().cloned()).collect()
+    }
+
+    /// Its key as PEM.
+    pub fn key_pem(&self) -> Vec<u8> {
+        self.0.key_pem()
     }
 
     /// Its certificate as PEM.
@@ -94,7 +113,7 @@ impl Authority {
         let alternatives = alternatives.build(&context).unwrap();
         builder.append_extension(&alternatives).unwrap();
         builder.sign(&self.0.key, MessageDigest::sha256()).unwrap();
-        Leaf { certificate: builder.build(), key }
+        Leaf { certificate: builder.build(), key, intermediates: self.chain() }
     }
 }
 
@@ -105,9 +124,10 @@ impl Default for Authority {
 }
 
 impl Leaf {
-    /// The certificate as PEM.
+    /// The certificate and the intermediates as PEM.
     pub fn chain_pem(&self) -> Vec<u8> {
-        self.certificate.to_pem().unwrap()
+        let chain = std::iter::once(&self.certificate).chain(&self.intermediates);
+        chain.flat_map(|certificate| certificate.to_pem().unwrap()).collect()
     }
 
     /// The key as PEM.
@@ -127,6 +147,20 @@ impl Leaf {
 /// The serial number of a certificate, as text to compare.
 pub fn serial(certificate: &X509Ref) -> String {
     certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string()
+}
+
+/// The certificate of an authority, signed by the one above or by itself.
+fn authority(name: &str, key: &PKey<Private>, above: Option<&Leaf>) -> X509 {
+    let mut builder = begin(name, key, VALID);
+    let own_name = subject(name);
+    let issuer = above.map_or(&*own_name, |above| above.certificate.subject_name());
+    builder.set_issuer_name(issuer).unwrap();
+    let constraints = BasicConstraints::new().critical().ca().build().unwrap();
+    builder.append_extension(&constraints).unwrap();
+    let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
+    builder.append_extension(&usage).unwrap();
+    builder.sign(above.map_or(key, |above| &above.key), MessageDigest::sha256()).unwrap();
+    builder.build()
 }
 
 fn new_key(kind: Kind) -> PKey<Private> {

@@ -244,3 +244,15 @@ fn validation_goes_on_when_only_keys_are_unknown() {
     let text = FINE.replace("upstream: app", "upsteam: app");
     assert_eq!(found(&text), ["unknown-key 6:5"], "no error that only follows from the first");
 }
+
+#[test]
+fn a_name_is_in_one_policy_of_a_listener() {
+    let with = |policies: &str| {
+        let tls = format!(":8080\n    tls: {{ certificates: [c], policies: [{policies}] }}\n");
+        let text = FINE.replace(":8080\n", &tls);
+        found(&format!("{text}certificates: [{{ name: c, chain: /c, key: {{ env: C }} }}]\n"))
+    };
+    assert_eq!(with("{ names: [a.org, '*.a.org'] }, { names: [b.org] }"), none());
+    let twice = with("{ names: [a.org] }, { names: [b.org, A.org] }");
+    assert_eq!(twice, ["duplicate-policy-name 4:79"]);
+}

@@ -10,7 +10,7 @@ use tokio_boring::SslStream;
 
 use super::Connection;
 use crate::bounded::within;
-use crate::certs::{Authority, serial};
+use crate::certs::{Authority, Leaf, serial};
 
 /// What a handshake led to.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct TlsClient {
     pub signatures: Option<&'static str>,
     /// Groups offered, the first with a key share.
     pub groups: Option<&'static str>,
+    /// Shown when the server asks for one.
+    pub certificate: Option<Leaf>,
 }
 
 impl TlsClient {
@@ -62,6 +64,7 @@ impl TlsClient {
             ciphers: None,
             signatures: None,
             groups: None,
+            certificate: None,
         }
     }
 
@@ -69,6 +72,13 @@ impl TlsClient {
     #[must_use]
     pub fn alpn(mut self, protocols: &[&'static str]) -> Self {
         self.alpn = protocols.to_vec();
+        self
+    }
+
+    /// With a certificate of its own.
+    #[must_use]
+    pub fn showing(mut self, leaf: &Leaf) -> Self {
+        self.certificate = Some(leaf.clone());
         self
     }
 
@@ -145,6 +155,13 @@ impl TlsClient {
         }
         if let Some(groups) = self.groups {
             builder.set_curves_list(groups).unwrap();
+        }
+        if let Some(leaf) = &self.certificate {
+            builder.set_certificate(&leaf.certificate).unwrap();
+            for authority in &leaf.intermediates {
+                builder.add_extra_chain_cert(authority.clone()).unwrap();
+            }
+            builder.set_private_key(&leaf.key).unwrap();
         }
         if !self.alpn.is_empty() {
             builder.set_alpn_protos(&alpn_list(&self.alpn)).unwrap();

@@ -2,5 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod certificates;
+mod clients;
 mod listener;
+mod policies;
+mod tickets;
 mod upstream;

@@ -15,6 +15,7 @@ use marchproxy_decide::snapshot::Snapshot;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::access_log::Counters;
+use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
 use labels::Labels;
@@ -182,7 +183,7 @@ impl Listeners {
         for family in [&self.total, &self.refused, &self.accept_pauses] {
             let _ = family.remove_label_values(&[name]);
         }
-        for cause in ["refused", "timeout"] {
+        for cause in CAUSES {
             let _ = self.handshake_failures.remove_label_values(&[name, cause]);
         }
         true

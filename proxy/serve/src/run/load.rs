@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
-use crate::listen::tls::{Choice, ServerTls};
+use crate::listen::tls::{Prepared, ServerTls};
 use crate::observe::Observer;
 use crate::resolver::Resolver;
 use crate::upstream::Upstream;
@@ -49,7 +49,7 @@ pub(super) struct Fit {
 struct Tls {
     server: Arc<ServerTls>,
     /// What it shows from now on, when it was there before.
-    renewed: Option<Choice>,
+    renewed: Option<Prepared>,
 }
 
 /// By name, those that listeners name.
@@ -61,8 +61,8 @@ impl Fit {
         let Self { config, snapshot, upstreams, tls, certificates } = self;
         let tls = tls.into_iter().map(|tls| {
             let Tls { server, renewed } = tls?;
-            if let Some(choice) = renewed {
-                server.replace(choice);
+            if let Some(prepared) = renewed {
+                server.replace(prepared);
             }
             Some(server)
         });
@@ -123,6 +123,15 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
             files.push(path.clone());
         }
     }
+    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        for clients in tls.all_clients() {
+            files.push(clients.ca.clone());
+            files.extend(clients.crl.clone());
+        }
+        if let Some(Secret::File(path)) = &tls.tickets.keys {
+            files.push(path.clone());
+        }
+    }
     let upstreams = config.upstreams.iter();
     files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
 }
@@ -154,12 +163,13 @@ fn tls(
         names.filter_map(|name| certificates.get(name.as_str()).cloned()).collect();
     let kept = old.and_then(|old| {
         let position = old.config.listeners.iter().position(|one| one.name == listener.name)?;
-        old.tls.get(position)?.as_ref().filter(|kept| kept.fits(wanted, listener.protocol))
+        let was = old.config.listeners.get(position)?.tls.as_ref()?;
+        old.tls.get(position)?.as_ref().filter(|kept| kept.fits(was, wanted, listener.protocol))
     });
     let made = match kept {
         Some(kept) => kept
-            .prepare(&shown)
-            .map(|choice| Tls { server: Arc::clone(kept), renewed: Some(choice) }),
+            .prepare(wanted, &shown)
+            .map(|prepared| Tls { server: Arc::clone(kept), renewed: Some(prepared) }),
         None => ServerTls::new(wanted, listener.protocol, &shown)
             .map(|server| Tls { server: Arc::new(server), renewed: None }),
     };
