@@ -38,7 +38,8 @@ use crate::values::Network;
 pub struct Config {
     /// Sockets that clients connect to.
     pub listeners: Vec<Listener>,
-    /// Certificates that listeners present, chosen by the name a client asks for.
+    /// Certificates that listeners present, chosen by the name a client asks for, and that upstreams
+    /// present to endpoints.
     pub certificates: Vec<Certificate>,
     /// Networks whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` fields are believed.
     pub trusted_proxies: Vec<Network>,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::values::Name;
 
-/// A certificate chain and its key.
+/// A certificate chain and its key, for listeners to present to clients or for upstreams to present
+/// to endpoints.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-noun" = "a certificate"))]

@@ -23,7 +23,14 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         let place = || item("listeners", index).key("tls").key("certificates");
         references(&certificates, "certificate", &tls.certificates, place, problems);
     }
-    unused(&certificates, "certificate", "listener", &used, problems);
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        let named = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let Some(name) = named else { continue };
+        used.insert(name);
+        let place = || item("upstreams", index).key("tls").key("certificate");
+        problems.extend(certificates.missing("certificate", name, place));
+    }
+    unused(&certificates, "certificate", "listener or upstream", &used, problems);
 
     let mut used = HashSet::new();
     for (index, route) in config.routes.iter().enumerate() {

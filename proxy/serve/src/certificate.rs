@@ -1,4 +1,4 @@
-//! Certificates and keys of listeners, as they stand in files.
+//! Certificates and keys of listeners and upstreams, as they stand in files.
 
 use std::time::SystemTime;
 
@@ -50,6 +50,18 @@ impl Certificate {
         }
         let names = names(&leaf);
         Ok(Self { leaf, intermediates: certificates.collect(), key, names })
+    }
+
+    /// Whether another is the same, chain and all. Of the same certificate the key is the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let bytes = |certificate: &X509| certificate.to_der().ok();
+        let chain = |one: &Self| {
+            std::iter::once(&one.leaf)
+                .chain(&one.intermediates)
+                .map(bytes)
+                .collect::<Option<Vec<_>>>()
+        };
+        matches!((chain(self), chain(other)), (Some(own), Some(others)) if own == others)
     }
 
     /// Days until it expires; negative when it has.

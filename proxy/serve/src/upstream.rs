@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::certificate::Certificate;
 use crate::resolver::Resolver;
 pub use failure::{Failure, Fate};
 pub use pool::Pool;
@@ -106,12 +107,16 @@ impl Source {
 }
 
 impl Upstream {
-    /// An upstream as `config` says. Names are not looked up yet.
+    /// An upstream as `config` says, which presents `certificate` to endpoints. Names are not looked
+    /// up yet.
     ///
     /// # Errors
     /// What is wrong with the files it names.
-    pub fn new(config: &model::Upstream) -> Result<Self, String> {
-        let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+    pub fn new(
+        config: &model::Upstream,
+        certificate: Option<&Arc<Certificate>>,
+    ) -> Result<Self, String> {
+        let trust = config.tls.as_ref().map(|tls| Trust::load(tls, certificate)).transpose()?;
         let upstream = Self {
             name: config.name.as_str().into(),
             config: config.clone(),
@@ -125,10 +130,14 @@ impl Upstream {
     }
 
     /// Whether this serves as it is for `config`: nothing it was made of has changed.
-    pub fn is_still(&self, config: &model::Upstream) -> bool {
+    pub fn is_still(
+        &self,
+        config: &model::Upstream,
+        certificate: Option<&Arc<Certificate>>,
+    ) -> bool {
         self.config == *config
             && match (&self.trust, &config.tls) {
-                (Some(trust), Some(tls)) => trust.is_still(tls),
+                (Some(trust), Some(tls)) => trust.is_still(tls, certificate),
                 (None, None) => true,
                 _ => false,
             }
@@ -267,10 +276,11 @@ impl Upstream {
 /// Why there is no connection, or none that may be used.
 pub async fn try_connect(
     config: &model::Upstream,
+    certificate: Option<&Arc<Certificate>>,
     host: Option<&str>,
     address: SocketAddr,
 ) -> Result<(), String> {
-    let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+    let trust = config.tls.as_ref().map(|tls| Trust::load(tls, certificate)).transpose()?;
     let peer = peer::build(config, trust.as_ref(), host, address);
     let connector = TransportConnector::new(None);
     let stream = connector.new_stream(&peer).await.map_err(|error| error.to_string())?;

@@ -112,6 +112,7 @@ upstreams[].protocol                  tls::upstream::http2_is_chosen_by_alpn ser
 upstreams[].tls                       tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to
 upstreams[].tls.verify                tls::upstream::a_connection_is_never_shared_between_upstreams_that_verify_differently
 upstreams[].tls.ca                    tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to
+upstreams[].tls.certificate           tls::upstream::a_certificate_is_presented_to_an_origin_that_asks_for_one
 upstreams[].tls.pins                  tls::upstream::a_pin_must_fit_besides
 upstreams[].timeouts                  resilience::origins::silence_is_a_504_at_the_time_for_the_first_byte
 upstreams[].timeouts.connect          configuration::effects::a_connection_is_given_up_at_its_time

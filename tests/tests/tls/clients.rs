@@ -273,5 +273,7 @@ async fn a_file_without_authorities_or_lists_is_an_error() {
         let ended = setup.run(&["run", "--config"], &text).await;
         assert_ne!(ended.code(), 0);
         assert!(ended.output().contains(named), "{named}: {}", ended.output());
+        let ended = setup.run(&["check", "--online"], &text).await;
+        assert!(ended.output().contains(named), "{named}: {}", ended.output());
     }
 }

@@ -160,6 +160,15 @@ impl ServerTls {
     }
 }
 
+/// Reads the files that `tls` names besides certificates: what each is for, and what is wrong with
+/// it.
+pub fn read_files(tls: &ListenerTls) -> Vec<(&'static str, Result<(), String>)> {
+    let clients =
+        tls.all_clients().map(|asked| ("client certificates", Clients::load(asked).map(drop)));
+    let keys = tls.tickets.keys.iter().map(|keys| ("ticket keys", tickets::load(keys).map(drop)));
+    clients.chain(keys).collect()
+}
+
 /// What is counted for a handshake that failed.
 fn cause(error: &boring::ssl::Error) -> &'static str {
     let reasons = error.ssl_error().map(ErrorStack::errors).unwrap_or_default();

@@ -52,7 +52,7 @@ struct Tls {
     renewed: Option<Prepared>,
 }
 
-/// By name, those that listeners name.
+/// By name, those that listeners and upstreams name.
 type Certificates = BTreeMap<String, Arc<Certificate>>;
 
 impl Fit {
@@ -111,7 +111,7 @@ pub(super) async fn load(
     let certificates = certificates(&config).map_err(Unfit::Broken)?;
     let tls = config.listeners.iter().map(|listener| tls(listener, &certificates, old));
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
-    let upstreams = upstreams(&config, old).await.map_err(Unfit::Broken)?;
+    let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
     Ok(Fit { config, snapshot, upstreams, tls, certificates })
 }
 
@@ -137,9 +137,11 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
 }
 
 fn certificates(config: &Config) -> Result<Certificates, String> {
-    let named = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let shown = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let presented = config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
+    let presented = presented.filter_map(|tls| tls.certificate.as_ref());
     let mut loaded = Certificates::new();
-    for name in named.flat_map(|tls| &tls.certificates) {
+    for name in shown.flat_map(|tls| &tls.certificates).chain(presented) {
         if loaded.contains_key(name.as_str()) {
             continue;
         }
@@ -180,6 +182,7 @@ fn tls(
 /// from serving.
 async fn upstreams(
     config: &Config,
+    certificates: &Certificates,
     old: Option<&Generation>,
 ) -> Result<Vec<Arc<Upstream>>, String> {
     // An upstream that is kept goes on asking the resolver it was made with.
@@ -189,12 +192,14 @@ async fn upstreams(
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     let mut new = Vec::new();
     for wanted in &config.upstreams {
-        if let Some(kept) = kept.iter().find(|upstream| upstream.is_still(wanted)) {
+        let named = wanted.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let own = named.and_then(|name| certificates.get(name.as_str()));
+        if let Some(kept) = kept.iter().find(|upstream| upstream.is_still(wanted, own)) {
             upstreams.push(Arc::clone(kept));
             continue;
         }
         let upstream = Arc::new(
-            Upstream::new(wanted)
+            Upstream::new(wanted, own)
                 .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?,
         );
         upstream.keep_resolving(&resolver, &Handle::current());
