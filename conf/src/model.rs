@@ -10,7 +10,7 @@ mod route;
 mod tls;
 mod upstream;
 
-pub use certificate::{Certificate, Secret};
+pub use certificate::{Certificate, Ocsp, Secret};
 pub use listener::{ConnectionLimits, Listener, Protocol, RequestLimits};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use route::{

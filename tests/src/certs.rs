@@ -12,7 +12,7 @@ use boring::nid::Nid;
 use boring::pkey::{PKey, Private};
 use boring::rsa::Rsa;
 use boring::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
-use boring::x509::{X509, X509Builder, X509NameBuilder, X509Ref};
+use boring::x509::{X509, X509Builder, X509Extension, X509NameBuilder, X509Ref};
 
 /// The kind of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,6 +76,11 @@ impl Authority {
         own.into_iter().chain(self.0.intermediates.iter().cloned()).collect()
     }
 
+    /// Its certificate and its key.
+    pub fn own(&self) -> &Leaf {
+        &self.0
+    }
+
     /// Its key as PEM.
     pub fn key_pem(&self) -> Vec<u8> {
         self.0.key_pem()
@@ -98,6 +103,17 @@ impl Authority {
 
     /// A leaf for `names` that is valid at a time of your choice.
     pub fn leaf_with(&self, names: &[&str], kind: Kind, validity: Validity) -> Leaf {
+        self.leaf_saying(names, kind, validity, &[])
+    }
+
+    /// A leaf with further extensions: names and values as OpenSSL writes them.
+    pub fn leaf_saying(
+        &self,
+        names: &[&str],
+        kind: Kind,
+        validity: Validity,
+        extensions: &[(&str, &str)],
+    ) -> Leaf {
         let key = new_key(kind);
         let mut builder = begin(names.first().unwrap_or(&"nobody"), &key, validity);
         builder.set_issuer_name(self.0.certificate.subject_name()).unwrap();
@@ -112,6 +128,11 @@ impl Authority {
         let context = builder.x509v3_context(Some(&self.0.certificate), None);
         let alternatives = alternatives.build(&context).unwrap();
         builder.append_extension(&alternatives).unwrap();
+        for (name, value) in extensions {
+            let context = builder.x509v3_context(Some(&self.0.certificate), None);
+            let extension = X509Extension::new(None, Some(&context), name, value).unwrap();
+            builder.append_extension(&extension).unwrap();
+        }
         builder.sign(&self.0.key, MessageDigest::sha256()).unwrap();
         Leaf { certificate: builder.build(), key, intermediates: self.chain() }
     }

@@ -10,6 +10,7 @@ pub mod certs;
 pub mod client;
 pub mod folder;
 pub mod load;
+pub mod ocsp;
 pub mod origin;
 pub mod ports;
 pub mod proxy;

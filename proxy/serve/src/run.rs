@@ -4,6 +4,7 @@ mod control;
 mod handing;
 mod load;
 mod log;
+mod staple;
 mod status;
 mod status_listener;
 mod watch;

@@ -27,6 +27,8 @@ pub struct Negotiated {
     pub rsa: bool,
     /// The group of the key exchange.
     pub group: Option<String>,
+    /// The OCSP answer that was stapled.
+    pub staple: Option<Vec<u8>>,
 }
 
 /// A TLS client; every field is a choice, [`TlsClient::trusting`] has the usual ones.
@@ -137,6 +139,7 @@ impl TlsClient {
 
     fn connector(&self) -> SslConnector {
         let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
+        builder.enable_ocsp_stapling();
         builder.set_min_proto_version(Some(self.oldest)).unwrap();
         builder.set_max_proto_version(Some(self.newest)).unwrap();
         match self.authority.as_ref().filter(|_| self.name.is_some()) {
@@ -192,5 +195,6 @@ fn facts(stream: &SslStream<TcpStream>) -> Negotiated {
         serial: serial(&certificate),
         rsa: key.id() == Id::RSA,
         group: ssl.curve_name().map(str::to_owned),
+        staple: ssl.ocsp_status().map(<[u8]>::to_vec),
     }
 }

@@ -4,19 +4,21 @@
 use std::path::{Path, PathBuf};
 
 use marchproxy_tests::binary;
-use marchproxy_tests::certs::{Authority, Crl, Kind};
+use marchproxy_tests::certs::{Authority, Crl, Kind, VALID};
 use marchproxy_tests::client::{Http2, TlsClient, WebSocket, get, request};
 use marchproxy_tests::folder::Folder;
+use marchproxy_tests::ocsp::{Manner, Register, Responder};
 use marchproxy_tests::proxy::Setup;
-use marchproxy_tests::{Origin, Proxy, ports};
+use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 11] = [
+const TESTED: [&str; 12] = [
     "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
     "folder",
     "grpc.yaml",
     "header-edits.yaml",
+    "ocsp.yaml",
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
@@ -64,6 +66,33 @@ async fn every_example_passes_check_as_it_is() {
         let ended = binary::run(&["check".as_ref(), path.as_os_str()]).await;
         assert_eq!(ended.code(), 0, "{name}: {ended:?}");
     }
+}
+
+#[tokio::test]
+async fn ocsp() {
+    let responder = Responder::start(Manner::Hang).await;
+    let place = format!("OCSP;URI:{}", responder.url());
+    let root = Authority::new();
+    let below = root.below("one below");
+    let extensions = [("authorityInfoAccess", place.as_str())];
+    let site = below.leaf_saying(&["www.example.com"], Kind::Ecdsa, VALID, &extensions);
+    responder.behave(Manner::Answer(Register::of(&below, &site)));
+    let mut setup = Setup::new()
+        .file("tls/site.pem", site.chain_pem())
+        .file("tls/site.key", site.key_pem())
+        .file("ocsp/README", "Answers are kept here.");
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("ocsp.yaml")).await;
+    let client = TlsClient::trusting(&root, "www.example.com");
+    let staple = eventually("there is a staple", async || {
+        client.handshake(proxy.address("tls")).await.unwrap().1.staple
+    })
+    .await;
+    let kept = proxy.folder().path().join("ocsp/site.ocsp");
+    eventually("it is kept", async || {
+        std::fs::read(&kept).is_ok_and(|kept| kept == staple).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -58,6 +58,10 @@ certificates[].chain                  tls::certificates::a_renewed_certificate_i
 certificates[].key                    tls::certificates::a_renewed_certificate_is_shown_without_a_restart
 certificates[].key.file               tls::certificates::a_renewed_certificate_is_shown_without_a_restart
 certificates[].key.env                configuration::effects::a_key_may_come_from_the_environment
+certificates[].ocsp                   tls::ocsp::an_answer_that_says_good_is_stapled
+certificates[].ocsp.responder         tls::ocsp::an_answer_that_says_good_is_stapled
+certificates[].ocsp.issuer            tls::ocsp::nobody_to_ask_or_to_believe_is_an_error
+certificates[].ocsp.cache             tls::ocsp::a_kept_answer_is_there_at_the_next_start_and_verified_again
 trusted_proxies                       serving::trust::a_trusted_peer_is_believed_and_appended_to
 routes                                reload::reloads::routes_and_upstreams_change_for_the_next_request_of_a_kept_connection
 routes[].name                         serving::logs::a_line_tells_all_of_a_request

@@ -4,6 +4,7 @@
 mod certificates;
 mod clients;
 mod listener;
+mod ocsp;
 mod policies;
 mod tickets;
 mod upstream;

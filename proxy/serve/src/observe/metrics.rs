@@ -9,12 +9,13 @@ mod tests;
 
 pub use handles::Handles;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use marchproxy_decide::snapshot::Snapshot;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::access_log::Counters;
+use crate::certificate::ocsp::Fault;
 use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
@@ -30,8 +31,15 @@ pub struct Metrics {
     reloads_failed: IntCounter,
     last_reload_successful: IntGauge,
     certificates: IntGaugeVec,
+    ocsp: Ocsp,
     log: Counters,
     labels: Mutex<Labels>,
+}
+
+/// What is told of OCSP answers.
+struct Ocsp {
+    refreshes: IntCounterVec,
+    expiries: IntGaugeVec,
 }
 
 /// What is told of listeners.
@@ -59,6 +67,10 @@ impl Metrics {
             last_reload_successful: build
                 .gauge("marchproxy_configuration_last_reload_successful")?,
             certificates: build.gauges("marchproxy_certificate_expiry_timestamp_seconds")?,
+            ocsp: Ocsp {
+                refreshes: build.counters("marchproxy_ocsp_refreshes_total")?,
+                expiries: build.gauges("marchproxy_ocsp_staple_expiry_timestamp_seconds")?,
+            },
             log: Counters {
                 dropped_lines: build.counter("marchproxy_access_log_dropped_lines_total")?,
                 write_errors: build.counter("marchproxy_access_log_write_errors_total")?,
@@ -141,6 +153,29 @@ impl Metrics {
         for (name, expiry) in certificates {
             self.certificates.with_label_values(&[name.as_str()]).set(*expiry);
         }
+    }
+
+    /// A responder was asked about a certificate; `expiry` is when the answer that there is now
+    /// ends, in Unix seconds.
+    pub fn ocsp_refreshed(&self, certificate: &str, outcome: &'static str, expiry: i64) {
+        self.ocsp.refreshes.with_label_values(&[certificate, outcome]).inc();
+        self.ocsp.expiries.with_label_values(&[certificate]).set(expiry);
+    }
+
+    /// The certificates with OCSP answers, and no others, each with the end of what it has now.
+    pub fn staples(&self, certificates: &[(&str, i64)]) {
+        self.ocsp.expiries.reset();
+        for (name, expiry) in certificates {
+            self.ocsp.expiries.with_label_values(&[name]).set(*expiry);
+        }
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.certificates.replace(certificates.iter().map(|(name, _)| Arc::from(*name)));
+        labels.certificates.forget(|name| {
+            for outcome in Fault::OUTCOMES {
+                let _ = self.ocsp.refreshes.remove_label_values(&[name, outcome]);
+            }
+            true
+        });
     }
 
     /// All metrics in the text format of Prometheus, version 0.0.4.

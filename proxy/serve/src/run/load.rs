@@ -10,6 +10,7 @@ use marchproxy_conf::report;
 use marchproxy_decide::snapshot::{Snapshot, compile};
 use tokio::runtime::Handle;
 
+use super::staple;
 use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
@@ -53,11 +54,11 @@ struct Tls {
 }
 
 /// By name, those that listeners and upstreams name.
-type Certificates = BTreeMap<String, Arc<Certificate>>;
+pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
-    pub(super) fn take_effect(self, observer: &Observer) -> Arc<Generation> {
+    pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
         let Self { config, snapshot, upstreams, tls, certificates } = self;
         let tls = tls.into_iter().map(|tls| {
             let Tls { server, renewed } = tls?;
@@ -67,12 +68,14 @@ impl Fit {
             Some(server)
         });
         let handles = observer.metrics.for_snapshot(&snapshot);
+        staple::begin(&config.resolver, &certificates, observer);
         Arc::new(Generation {
             tls: tls.collect(),
             certificates: certificates
-                .into_iter()
-                .map(|(name, certificate)| (name, certificate.expiry()))
+                .iter()
+                .map(|(name, certificate)| (name.clone(), certificate.expiry()))
                 .collect(),
+            loaded: certificates,
             config,
             snapshot,
             handles,
@@ -108,7 +111,7 @@ pub(super) async fn load(
     };
     let snapshot = compile(&config, number, &digest, &mut read)
         .map_err(|problems| Unfit::Wrong(report::render(&problems, &loaded.sources)))?;
-    let certificates = certificates(&config).map_err(Unfit::Broken)?;
+    let certificates = certificates(&config, old).map_err(Unfit::Broken)?;
     let tls = config.listeners.iter().map(|listener| tls(listener, &certificates, old));
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
     let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
@@ -122,6 +125,7 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
         if let Secret::File(path) = &certificate.key {
             files.push(path.clone());
         }
+        files.extend(certificate.ocsp.as_ref().and_then(|ocsp| ocsp.issuer.clone()));
     }
     for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         for clients in tls.all_clients() {
@@ -136,7 +140,7 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
     files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
 }
 
-fn certificates(config: &Config) -> Result<Certificates, String> {
+fn certificates(config: &Config, old: Option<&Generation>) -> Result<Certificates, String> {
     let shown = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
     let presented = config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
     let presented = presented.filter_map(|tls| tls.certificate.as_ref());
@@ -149,7 +153,9 @@ fn certificates(config: &Config) -> Result<Certificates, String> {
         let found = found.ok_or_else(|| format!("certificate `{name}` is not configured"))?;
         let certificate =
             Certificate::load(found).map_err(|error| format!("certificate `{name}`: {error}"))?;
-        loaded.insert(name.to_string(), Arc::new(certificate));
+        let kept = old.and_then(|old| old.loaded.get(name.as_str()));
+        let kept = kept.filter(|kept| kept.is_still(&certificate)).cloned();
+        loaded.insert(name.to_string(), kept.unwrap_or_else(|| Arc::new(certificate)));
     }
     Ok(loaded)
 }

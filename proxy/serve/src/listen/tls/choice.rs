@@ -14,6 +14,7 @@ use marchproxy_conf::model::{ClientCertificates, ListenerTls, TlsVersion};
 use super::Settings;
 use super::clients::Clients;
 use crate::certificate::Certificate;
+use crate::certificate::ocsp::Staple;
 
 /// Terms and certificates in contexts that are ready for use, to choose from by name.
 pub struct Choice {
@@ -58,8 +59,14 @@ struct Contexts {
 /// Contexts for one name: a client that can verify ECDSA gets it, for it costs us a tenth.
 #[derive(Clone, Default)]
 struct ByKey {
-    ecdsa: Option<SslContext>,
-    other: Option<SslContext>,
+    ecdsa: Option<Arc<Shown>>,
+    other: Option<Arc<Shown>>,
+}
+
+/// A context, and the OCSP answers that go with its certificate.
+struct Shown {
+    context: SslContext,
+    staple: Option<Arc<Staple>>,
 }
 
 impl Choice {
@@ -94,10 +101,15 @@ impl Choice {
         let policy = name.and_then(|name| self.config.policy_for(name));
         let terms = policy.and_then(|policy| self.policies.get(policy)).unwrap_or(&self.own);
         let found = name.and_then(|name| terms.contexts.find(name));
-        let context = found.unwrap_or(&terms.contexts.first).choose(&hello);
-        let context = context.ok_or(SelectCertError::ERROR)?;
+        let shown = found.unwrap_or(&terms.contexts.first).choose(&hello);
+        let shown = shown.ok_or(SelectCertError::ERROR)?;
         let ssl = hello.ssl_mut();
-        ssl.set_ssl_context(context).map_err(|_| SelectCertError::ERROR)?;
+        ssl.set_ssl_context(&shown.context).map_err(|_| SelectCertError::ERROR)?;
+        let answer = shown.staple.as_ref().and_then(|staple| staple.current());
+        if let Some(bytes) = answer.as_ref().and_then(|answer| answer.bytes()) {
+            // The library shows it to those who ask for it.
+            ssl.set_ocsp_status(bytes).map_err(|_| SelectCertError::ERROR)?;
+        }
         // These do not come with a context.
         ssl.set_min_proto_version(Some(terms.minimum)).map_err(|_| SelectCertError::ERROR)?;
         if let Some(clients) = &terms.clients {
@@ -157,17 +169,18 @@ impl Contexts {
         let first_names = certificates.first().map(|first| first.names.clone()).unwrap_or_default();
         for (position, certificate) in certificates.iter().enumerate() {
             let context = settings.context(certificate, clients)?;
+            let shown = Arc::new(Shown { context, staple: certificate.staple.clone() });
             let is_ecdsa = certificate.key.id() == Id::EC;
             for name in &certificate.names {
                 let by_key = match name.strip_prefix("*.") {
                     Some(parent) => contexts.wildcard.entry(parent.to_owned()).or_default(),
                     None => contexts.exact.entry(name.clone()).or_default(),
                 };
-                by_key.add(is_ecdsa, &context);
+                by_key.add(is_ecdsa, &shown);
             }
             // A certificate of the other kind for the same names stands by for unknown names too.
             if position == 0 || certificate.names == first_names {
-                contexts.first.add(is_ecdsa, &context);
+                contexts.first.add(is_ecdsa, &shown);
             }
         }
         Ok(contexts)
@@ -184,12 +197,12 @@ impl Contexts {
 
 impl ByKey {
     /// The first certificate of a kind stays, as everywhere in the list.
-    fn add(&mut self, is_ecdsa: bool, context: &SslContext) {
+    fn add(&mut self, is_ecdsa: bool, shown: &Arc<Shown>) {
         let slot = if is_ecdsa { &mut self.ecdsa } else { &mut self.other };
-        slot.get_or_insert_with(|| context.clone());
+        slot.get_or_insert_with(|| Arc::clone(shown));
     }
 
-    fn choose(&self, hello: &ClientHello<'_>) -> Option<&SslContext> {
+    fn choose(&self, hello: &ClientHello<'_>) -> Option<&Arc<Shown>> {
         match (&self.ecdsa, &self.other) {
             (Some(ecdsa), Some(other)) => Some(if verifies_ecdsa(hello) { ecdsa } else { other }),
             (ecdsa, other) => ecdsa.as_ref().or(other.as_ref()),

@@ -55,6 +55,8 @@ pub const METRICS: &[Entry] = &[
     entry(Counter, "marchproxy_configuration_reloads_total", &["result"], "Configurations that were read, by result: `ok` or `failed`."),
     entry(Gauge, "marchproxy_configuration_last_reload_successful", &[], "1: the configuration read last is the one that is served; 0: it was faulty, and the one before is served."),
     entry(Gauge, "marchproxy_certificate_expiry_timestamp_seconds", &["certificate"], "When a certificate expires, in seconds since 1970."),
+    entry(Counter, "marchproxy_ocsp_refreshes_total", &["certificate", "outcome"], "Times that an OCSP responder was asked about a certificate, by outcome: `good` (the answer is stapled), `unreachable`, `refused` (the responder gives no answer), `invalid` (an answer that is not to be believed), `revoked` or `unknown` (nothing is stapled any more)."),
+    entry(Gauge, "marchproxy_ocsp_staple_expiry_timestamp_seconds", &["certificate"], "When the OCSP answer that is stapled ends, in seconds since 1970; 0: nothing is stapled."),
     entry(Counter, "marchproxy_access_log_dropped_lines_total", &[], "Lines of the access log that were lost because its target was too slow or failed."),
     entry(Counter, "marchproxy_access_log_write_errors_total", &[], "Writes of the access log that failed."),
 ];

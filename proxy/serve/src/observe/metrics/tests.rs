@@ -27,6 +27,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.accept_paused("web");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
+    metrics.ocsp_refreshed("example.com", "good", 5);
 }
 
 #[test]
