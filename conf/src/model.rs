@@ -18,8 +18,8 @@ pub use route::{
     Rewrite, Route,
 };
 pub use tls::{
-    ClientCertificates, ListenerTls, TicketMode, Tickets, TlsPolicy, TlsTerms, TlsVersion,
-    VerifyClients,
+    ClientCertificates, ListenerTls, Passthrough, TicketMode, Tickets, TlsPolicy, TlsTerms,
+    TlsVersion, VerifyClients,
 };
 pub use upstream::{
     Balance, DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream,

@@ -31,6 +31,11 @@ pub struct ListenerTls {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub policies: Vec<TlsPolicy>,
+    /// Names whose connections are passed on as they come: their TLS is between client and endpoint,
+    /// and nothing else of the listener or of routes holds for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub passthrough: Vec<Passthrough>,
 }
 
 /// A version of TLS.
@@ -137,6 +142,19 @@ pub struct TlsPolicy {
     pub clients: Option<ClientCertificates>,
 }
 
+/// Where the connections of some names go as they come.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a pass-through"))]
+pub struct Passthrough {
+    /// Hosts, exact or with a wildcard such as `*.example.com`, as the client's SNI has them. The
+    /// most specific one decides, whatever the order.
+    #[schemars(length(min = 1, max = 256))]
+    pub names: Vec<HostPattern>,
+    /// The upstream, which has no `tls` of its own. Its `connect` and `idle` times hold.
+    pub upstream: Name,
+}
+
 /// On which terms clients come for a name.
 #[derive(Clone, Copy, Debug)]
 pub struct TlsTerms<'a> {
@@ -150,11 +168,13 @@ impl ListenerTls {
     /// The position of the policy for `host` (lower case, without a port or a last dot): that of the
     /// exact name, else of the longest wildcard. `None`: the listener's own terms hold.
     pub fn policy_for(&self, host: &str) -> Option<usize> {
-        let best =
-            |policy: &TlsPolicy| policy.names.iter().filter_map(|name| fit(name, host)).max();
-        let each = self.policies.iter().enumerate();
-        let fitting = each.filter_map(|(position, policy)| Some((best(policy)?, position)));
-        fitting.max_by_key(|(fit, position)| (*fit, Reverse(*position))).map(|(_, at)| at)
+        most_specific(self.policies.iter().map(|policy| &*policy.names), host)
+    }
+
+    /// Where a connection for `host` is passed on to, if it is; found like a policy.
+    pub fn passthrough_for(&self, host: &str) -> Option<&Passthrough> {
+        let names = self.passthrough.iter().map(|rule| &*rule.names);
+        self.passthrough.get(most_specific(names, host)?)
     }
 
     /// The terms of the policy at `position`, or the listener's own.
@@ -169,6 +189,13 @@ impl ListenerTls {
     pub fn all_clients(&self) -> impl Iterator<Item = &ClientCertificates> {
         self.clients.iter().chain(self.policies.iter().filter_map(|policy| policy.clients.as_ref()))
     }
+}
+
+/// The position of the list with the name that fits `host` best.
+fn most_specific<'a>(lists: impl Iterator<Item = &'a [HostPattern]>, host: &str) -> Option<usize> {
+    let best = |names: &[HostPattern]| names.iter().filter_map(|name| fit(name, host)).max();
+    let fitting = lists.enumerate().filter_map(|(at, names)| Some((best(names)?, Reverse(at))));
+    fitting.max().map(|(_, Reverse(at))| at)
 }
 
 /// How specific a pattern is that fits a host: the more, the higher.
@@ -197,6 +224,7 @@ mod tests {
             minimum: TlsVersion::Tls13,
             clients: None,
             tickets: Tickets::default(),
+            passthrough: Vec::new(),
             policies: vec![
                 policy(&["*.org"]),
                 policy(&["*.example.org", "www.example.com"]),

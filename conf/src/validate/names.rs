@@ -42,6 +42,15 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
             problems.extend(upstreams.missing("upstream", name, place));
         }
     }
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let rules = listener.tls.iter().flat_map(|tls| &tls.passthrough);
+        for (rule_index, rule) in rules.enumerate() {
+            used.insert(&rule.upstream);
+            let place = item("listeners", index).key("tls").key("passthrough").index(rule_index);
+            let place = || place.key("upstream");
+            problems.extend(upstreams.missing("upstream", &rule.upstream, place));
+        }
+    }
     unused(&upstreams, "upstream", "route", &used, problems);
 }
 

@@ -38,6 +38,9 @@ listeners[].tls.policies[].clients.verify tls::policies::a_certificate_that_was_
 listeners[].tls.policies[].clients.ca tls::policies::the_name_that_is_asked_for_decides_the_version_and_the_client_certificate
 listeners[].tls.policies[].clients.crl tls::clients::sessions_without_certificates_go_on_when_a_list_changes
 listeners[].tls.policies[].clients.depth tls::policies::a_policy_has_its_own_depth
+listeners[].tls.passthrough           tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
+listeners[].tls.passthrough[].names   tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
+listeners[].tls.passthrough[].upstream tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
 listeners[].connections               resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.total         resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.per_source    resilience::connections::a_source_at_its_limit_leaves_the_others_alone

@@ -5,6 +5,7 @@ mod certificates;
 mod clients;
 mod listener;
 mod ocsp;
+mod passthrough;
 mod policies;
 mod tickets;
 mod upstream;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::caller::Caller;
 use super::http1;
 use super::http2;
+use super::passthrough;
 use super::socket::Socket;
 use super::table::Admitted;
 use super::worker::Worker;
@@ -58,8 +59,15 @@ async fn serve_admitted(
         return http1::serve(socket, caller, worker, drain).await;
     };
     let patience = view.config.connections.handshake.duration();
+    let passes_on = view.passes_on();
+    let generation = passes_on.then(|| Arc::clone(&view.generation));
     drop(view);
-    let socket = Socket::new(stream, true);
+    let mut socket = Socket::new(stream, true);
+    if let Some(generation) = generation {
+        let passing = passthrough::pass_on(socket, listener, &generation, &worker.edge.observer);
+        let Some(own) = Box::pin(passing).await else { return };
+        socket = own;
+    }
     let handshake = Box::pin(timeout(patience, tls.handshake(socket))).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,

@@ -16,6 +16,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Tex
 
 use super::access_log::Counters;
 use crate::certificate::ocsp::Fault;
+use crate::listen::passthrough::OUTCOMES;
 use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
@@ -49,6 +50,7 @@ struct Listeners {
     refused: IntCounterVec,
     handshake_failures: IntCounterVec,
     accept_pauses: IntCounterVec,
+    passed_on: IntCounterVec,
     failures: IntGaugeVec,
 }
 
@@ -112,6 +114,11 @@ impl Metrics {
     /// A TLS handshake did not succeed; the cause is one of few words.
     pub fn handshake_failed(&self, listener: &str, cause: &'static str) {
         self.listeners.handshake_failures.with_label_values(&[listener, cause]).inc();
+    }
+
+    /// A connection was to be passed on as it came; the outcome is one of few words.
+    pub fn passed_on(&self, listener: &str, outcome: &'static str) {
+        self.listeners.passed_on.with_label_values(&[listener, outcome]).inc();
     }
 
     /// Accepting pauses.
@@ -204,6 +211,7 @@ impl Listeners {
             total: build.counters("marchproxy_connections_total")?,
             refused: build.counters("marchproxy_connections_refused_total")?,
             handshake_failures: build.counters("marchproxy_handshake_failures_total")?,
+            passed_on: build.counters("marchproxy_passthrough_connections_total")?,
             accept_pauses: build.counters("marchproxy_accept_pauses_total")?,
             failures: build.gauges("marchproxy_listener_failures")?,
         })
@@ -220,6 +228,9 @@ impl Listeners {
         }
         for cause in CAUSES {
             let _ = self.handshake_failures.remove_label_values(&[name, cause]);
+        }
+        for outcome in OUTCOMES {
+            let _ = self.passed_on.remove_label_values(&[name, outcome]);
         }
         true
     }

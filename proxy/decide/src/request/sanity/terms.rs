@@ -13,7 +13,12 @@ pub(super) fn met(snapshot: &Snapshot, exchange: &Exchange) -> Result<(), Reason
     let listener = snapshot.listener_of(exchange);
     let Some(tls) = listener.and_then(|listener| listener.tls.as_deref()) else { return Ok(()) };
     let host = exchange.host();
-    let terms = tls.terms(tls.policy_for(host.strip_suffix('.').unwrap_or(host)));
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if tls.passthrough_for(host).is_some() {
+        // It is not served here.
+        return Err(Reason::Misdirected);
+    }
+    let terms = tls.terms(tls.policy_for(host));
     let is_met = match &exchange.connection.tls {
         Some(facts) => {
             facts.version >= terms.minimum

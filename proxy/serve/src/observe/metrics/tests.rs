@@ -25,6 +25,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.connection_refused("web");
     metrics.handshake_failed("web", "timeout");
     metrics.accept_paused("web");
+    metrics.passed_on("web", "passed");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
     metrics.ocsp_refreshed("example.com", "good", 5);
