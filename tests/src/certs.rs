@@ -145,6 +145,11 @@ impl Default for Authority {
 }
 
 impl Leaf {
+    /// An authority that signs with it, though nobody made it one.
+    pub fn as_authority(&self) -> Authority {
+        Authority(self.clone())
+    }
+
     /// The certificate and the intermediates as PEM.
     pub fn chain_pem(&self) -> Vec<u8> {
         let chain = std::iter::once(&self.certificate).chain(&self.intermediates);

@@ -1,7 +1,7 @@
 //! Client certificates: who is taken, who is not, and what is told of them.
 
 use boring::ssl::SslVersion;
-use marchproxy_tests::certs::{Authority, Crl, EXPIRED, Kind, Leaf};
+use marchproxy_tests::certs::{Authority, Crl, EXPIRED, Kind, Leaf, VALID};
 use marchproxy_tests::client::{Connection, Openssl, Shaken, TlsClient};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy, eventually};
@@ -138,6 +138,25 @@ async fn a_chain_may_be_as_deep_as_told_and_no_deeper() {
             assert_eq!(comes_through(&client, &site.proxy).await, is_taken, "depth {depth}");
         }
         assert!(comes_through(&site.client.clone().showing(&direct), &site.proxy).await);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_only_for_what_it_was_made_for() {
+    let site = plain(REQUIRED).await;
+    let saying = |extensions: &[(&str, &str)]| {
+        site.authority.leaf_saying(&["client.internal"], Kind::Ecdsa, VALID, extensions)
+    };
+    // Only authorities sign others.
+    let signed_by_leaf = saying(&[]).as_authority().leaf(&["client.internal"], Kind::Ecdsa);
+    for (what, leaf, is_taken) in [
+        ("clients", saying(&[("extendedKeyUsage", "clientAuth")]), true),
+        ("servers", saying(&[("extendedKeyUsage", "serverAuth")]), false),
+        ("an unknown condition", saying(&[("1.2.3.4", "critical,DER:0500")]), false),
+        ("signed by a leaf", signed_by_leaf, false),
+    ] {
+        let client = site.client.clone().showing(&leaf);
+        assert_eq!(comes_through(&client, &site.proxy).await, is_taken, "{what}");
     }
 }
 
