@@ -18,3 +18,12 @@ fn failures_space_out_up_to_about_an_hour() {
     let at = |failures| retry_in(failures, 0.5).as_secs();
     assert_eq!((at(1), at(2), at(3), at(13), at(1000)), (1, 2, 4, 4096, 4096));
 }
+
+#[test]
+fn an_answer_that_has_ended_is_not_stapled() {
+    let now = SystemTime::now();
+    let minute = Duration::from_mins(1);
+    let answer = |until| Answer { bytes: vec![1], good: Good { from: now - 2 * minute, until } };
+    assert_eq!(answer(now + minute).bytes(), Some(&[1][..]));
+    assert_eq!(answer(now - minute).bytes(), None);
+}
