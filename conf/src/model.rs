@@ -10,17 +10,22 @@ mod listener;
 mod process;
 mod resilience;
 mod route;
+mod tls;
 mod upstream;
 
 pub use balance::{Balance, Hash, HashBy, Sticky};
-pub use certificate::{Certificate, Secret};
+pub use certificate::{Certificate, Ocsp, Secret};
 pub use health::Health;
-pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
+pub use listener::{ConnectionLimits, Listener, Protocol, RequestLimits};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use resilience::{Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{
     ErrorPage, HeaderEdits, HeaderMatch, Match, Mirror, QueryMatch, Redirect, RedirectScheme,
     Respond, Rewrite, Route, Split,
+};
+pub use tls::{
+    ClientCertificates, ListenerTls, Passthrough, TicketMode, Tickets, TlsPolicy, TlsTerms,
+    TlsVersion, VerifyClients,
 };
 pub use upstream::{
     DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream, UpstreamProtocol,
@@ -39,7 +44,8 @@ use crate::values::Network;
 pub struct Config {
     /// Sockets that clients connect to.
     pub listeners: Vec<Listener>,
-    /// Certificates that listeners present, chosen by the name a client asks for.
+    /// Certificates that listeners present, chosen by the name a client asks for, and that upstreams
+    /// present to endpoints.
     pub certificates: Vec<Certificate>,
     /// Networks whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` fields are believed.
     pub trusted_proxies: Vec<Network>,

@@ -5,6 +5,7 @@ mod edits;
 mod names;
 mod pages;
 mod routes;
+mod tls;
 mod upstreams;
 
 use crate::model::Config;
@@ -16,6 +17,7 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     addresses::validate(config, &mut problems);
     names::validate(config, &mut problems);
     routes::validate(config, &mut problems);
+    tls::validate(config, &mut problems);
     upstreams::validate(config, &mut problems);
     pages::validate(&config.error_pages, &Place::root().key("error_pages"), &mut problems);
     for (index, network) in config.trusted_proxies.iter().enumerate() {

@@ -10,12 +10,14 @@ mod names;
 mod pattern;
 mod template;
 mod units;
+mod url;
 
 pub use address::{DnsName, HostPort, Network, SocketAddress};
 pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};
 pub use template::{Piece, Template};
 pub use units::{Share, Size, Time};
+pub use url::HttpUrl;
 
 /// Gives a type that has `FromStr` and `Display` its place in the language: serde by its text, and
 /// a JSON Schema string whose `format` names it, so that the checker can parse it where it stands.

@@ -1,5 +1,9 @@
 //! Certificates made while a test runs: an authority and what it signs.
 
+mod crl;
+
+pub use crl::Crl;
+
 use boring::asn1::Asn1Time;
 use boring::bn::{BigNum, MsbOption};
 use boring::ec::{EcGroup, EcKey};
@@ -8,7 +12,7 @@ use boring::nid::Nid;
 use boring::pkey::{PKey, Private};
 use boring::rsa::Rsa;
 use boring::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
-use boring::x509::{X509, X509Builder, X509NameBuilder, X509Ref};
+use boring::x509::{X509, X509Builder, X509Extension, X509NameBuilder, X509Ref};
 
 /// The kind of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +45,8 @@ pub struct Leaf {
     pub certificate: X509,
     /// Its key.
     pub key: PKey<Private>,
+    /// Authorities between it and the one that signed itself, the nearest first.
+    pub intermediates: Vec<X509>,
 }
 
 /// A certificate authority.
@@ -51,15 +57,33 @@ impl Authority {
     /// A new authority with a key of its own.
     pub fn new() -> Self {
         let key = new_key(Kind::Ecdsa);
-        let mut builder = begin("MarchProxy test authority", &key, VALID);
-        let own_name = subject("MarchProxy test authority");
-        builder.set_issuer_name(&own_name).unwrap();
-        let constraints = BasicConstraints::new().critical().ca().build().unwrap();
-        builder.append_extension(&constraints).unwrap();
-        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
-        builder.append_extension(&usage).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
-        Self(Leaf { certificate: builder.build(), key })
+        let certificate = authority("MarchProxy test authority", &key, None);
+        Self(Leaf { certificate, key, intermediates: Vec::new() })
+    }
+
+    /// An authority below this one.
+    pub fn below(&self, name: &str) -> Self {
+        let key = new_key(Kind::Ecdsa);
+        let certificate = authority(name, &key, Some(&self.0));
+        Self(Leaf { certificate, key, intermediates: self.chain() })
+    }
+
+    /// What a leaf of it sends along: itself and those above, but the one that signed itself.
+    fn chain(&self) -> Vec<X509> {
+        let certificate = &self.0.certificate;
+        let is_root = certificate.issued(certificate).is_ok();
+        let own = (!is_root).then(|| certificate.clone());
+        own.into_iter().chain(self.0.intermediates.iter().cloned()).collect()
+    }
+
+    /// Its certificate and its key.
+    pub fn own(&self) -> &Leaf {
+        &self.0
+    }
+
+    /// Its key as PEM.
+    pub fn key_pem(&self) -> Vec<u8> {
+        self.0.key_pem()
     }
 
     /// Its certificate as PEM.
@@ -79,6 +103,17 @@ impl Authority {
 
     /// A leaf for `names` that is valid at a time of your choice.
     pub fn leaf_with(&self, names: &[&str], kind: Kind, validity: Validity) -> Leaf {
+        self.leaf_saying(names, kind, validity, &[])
+    }
+
+    /// A leaf with further extensions: names and values as OpenSSL writes them.
+    pub fn leaf_saying(
+        &self,
+        names: &[&str],
+        kind: Kind,
+        validity: Validity,
+        extensions: &[(&str, &str)],
+    ) -> Leaf {
         let key = new_key(kind);
         let mut builder = begin(names.first().unwrap_or(&"nobody"), &key, validity);
         builder.set_issuer_name(self.0.certificate.subject_name()).unwrap();
@@ -93,8 +128,13 @@ impl Authority {
         let context = builder.x509v3_context(Some(&self.0.certificate), None);
         let alternatives = alternatives.build(&context).unwrap();
         builder.append_extension(&alternatives).unwrap();
+        for (name, value) in extensions {
+            let context = builder.x509v3_context(Some(&self.0.certificate), None);
+            let extension = X509Extension::new(None, Some(&context), name, value).unwrap();
+            builder.append_extension(&extension).unwrap();
+        }
         builder.sign(&self.0.key, MessageDigest::sha256()).unwrap();
-        Leaf { certificate: builder.build(), key }
+        Leaf { certificate: builder.build(), key, intermediates: self.chain() }
     }
 }
 
@@ -105,9 +145,15 @@ impl Default for Authority {
 }
 
 impl Leaf {
-    /// The certificate as PEM.
+    /// An authority that signs with it, though nobody made it one.
+    pub fn as_authority(&self) -> Authority {
+        Authority(self.clone())
+    }
+
+    /// The certificate and the intermediates as PEM.
     pub fn chain_pem(&self) -> Vec<u8> {
-        self.certificate.to_pem().unwrap()
+        let chain = std::iter::once(&self.certificate).chain(&self.intermediates);
+        chain.flat_map(|certificate| certificate.to_pem().unwrap()).collect()
     }
 
     /// The key as PEM.
@@ -127,6 +173,20 @@ impl Leaf {
 /// The serial number of a certificate, as text to compare.
 pub fn serial(certificate: &X509Ref) -> String {
     certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string()
+}
+
+/// The certificate of an authority, signed by the one above or by itself.
+fn authority(name: &str, key: &PKey<Private>, above: Option<&Leaf>) -> X509 {
+    let mut builder = begin(name, key, VALID);
+    let own_name = subject(name);
+    let issuer = above.map_or(&*own_name, |above| above.certificate.subject_name());
+    builder.set_issuer_name(issuer).unwrap();
+    let constraints = BasicConstraints::new().critical().ca().build().unwrap();
+    builder.append_extension(&constraints).unwrap();
+    let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
+    builder.append_extension(&usage).unwrap();
+    builder.sign(above.map_or(key, |above| &above.key), MessageDigest::sha256()).unwrap();
+    builder.build()
 }
 
 fn new_key(kind: Kind) -> PKey<Private> {

@@ -4,11 +4,13 @@ pub mod answer;
 pub mod connection;
 pub mod frames;
 pub mod http2;
+pub mod openssl;
 pub mod tls;
 pub mod websocket;
 
 pub use answer::{Answer, Broken, parse_head};
 pub use connection::{Connection, get, request};
 pub use http2::Http2;
+pub use openssl::{Openssl, Shaken};
 pub use tls::{Negotiated, TlsClient};
 pub use websocket::{Message, WebSocket, accept_value};

@@ -11,6 +11,7 @@ pub mod client;
 pub mod fault;
 pub mod folder;
 pub mod load;
+pub mod ocsp;
 pub mod origin;
 pub mod ports;
 pub mod proxy;

@@ -1,6 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ListenerTls;
 use crate::values::{Name, Size, SocketAddress, Time};
 
 /// A socket that clients connect to.
@@ -37,32 +38,6 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 only.
     Http2,
-}
-
-/// TLS of a listener.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-noun" = "a listener's `tls`"))]
-pub struct ListenerTls {
-    /// Names of entries of `certificates`. The client's SNI chooses among them by the names in
-    /// the certificates, wildcards included; the first is presented when none fits.
-    #[schemars(length(min = 1))]
-    pub certificates: Vec<Name>,
-    /// The oldest TLS version that is accepted.
-    #[serde(default)]
-    pub minimum: TlsVersion,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum TlsVersion {
-    /// TLS 1.2 (RFC 5246) with ECDHE and AEAD suites only.
-    #[default]
-    #[serde(rename = "1.2")]
-    Tls12,
-    /// TLS 1.3 (RFC 8446).
-    #[serde(rename = "1.3")]
-    Tls13,
 }
 
 /// Limits on connections, before there is a request.

@@ -235,8 +235,9 @@ impl Respond {
 }
 
 /// Changes to the fields of a head, in this order: remove, set, add. Values may hold `{client}`,
-/// `{host}`, `{method}`, `{path}`, `{query}`, `{scheme}`, `{request_id}`, `{route}`, and the names
-/// of the route's path.
+/// `{client_certificate}` (SHA-256 of the certificate the client came with, in hex),
+/// `{client_subject}`, `{host}`, `{method}`, `{path}`, `{query}`, `{scheme}`, `{request_id}`,
+/// `{route}`, and the names of the route's path.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("x-noun" = "header edits"))]

@@ -158,6 +158,10 @@ pub struct UpstreamTls {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "file"))]
     pub ca: Option<PathBuf>,
+    /// The name of an entry of `certificates` to present when an endpoint asks for one. Its files
+    /// are read again when they change; connections are made anew then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Name>,
     /// SHA-256 hashes of public keys (`sha256:` and 64 hex digits). When given, the endpoint's
     /// certificate must have one of them, besides being valid. List a backup pin too.
     pub pins: Vec<SpkiPin>,

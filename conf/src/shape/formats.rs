@@ -1,6 +1,6 @@
 use crate::values::{
-    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Share, Size,
-    SocketAddress, SpkiPin, Template, Time,
+    DnsName, FieldName, HostPattern, HostPort, HttpUrl, Method, Name, Network, PathPattern, Share,
+    Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -12,6 +12,7 @@ pub(crate) enum Format {
     DnsName,
     Network,
     HostPattern,
+    HttpUrl,
     PathPattern,
     Method,
     FieldName,
@@ -35,6 +36,7 @@ impl Format {
             "dns-name" => Self::DnsName,
             "network" => Self::Network,
             "host-pattern" => Self::HostPattern,
+            "http-url" => Self::HttpUrl,
             "path-pattern" => Self::PathPattern,
             "method" => Self::Method,
             "field-name" => Self::FieldName,
@@ -59,6 +61,7 @@ impl Format {
             Self::DnsName => text.parse::<DnsName>().map(drop),
             Self::Network => text.parse::<Network>().map(drop),
             Self::HostPattern => text.parse::<HostPattern>().map(drop),
+            Self::HttpUrl => text.parse::<HttpUrl>().map(drop),
             Self::PathPattern => text.parse::<PathPattern>().map(drop),
             Self::Method => text.parse::<Method>().map(drop),
             Self::FieldName => text.parse::<FieldName>().map(drop),

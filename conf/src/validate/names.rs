@@ -23,7 +23,14 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         let place = || item("listeners", index).key("tls").key("certificates");
         references(&certificates, "certificate", &tls.certificates, place, problems);
     }
-    unused(&certificates, "certificate", "listener", &used, problems);
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        let named = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let Some(name) = named else { continue };
+        used.insert(name);
+        let place = || item("upstreams", index).key("tls").key("certificate");
+        problems.extend(certificates.missing("certificate", name, place));
+    }
+    unused(&certificates, "certificate", "listener or upstream", &used, problems);
 
     let mut used = HashSet::new();
     for (index, route) in config.routes.iter().enumerate() {
@@ -43,6 +50,15 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
             used.insert(&mirror.upstream);
             let place = || item("routes", index).key("mirror").key("upstream");
             problems.extend(upstreams.missing("upstream", &mirror.upstream, place));
+        }
+    }
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let rules = listener.tls.iter().flat_map(|tls| &tls.passthrough);
+        for (rule_index, rule) in rules.enumerate() {
+            used.insert(&rule.upstream);
+            let place = item("listeners", index).key("tls").key("passthrough").index(rule_index);
+            let place = || place.key("upstream");
+            problems.extend(upstreams.missing("upstream", &rule.upstream, place));
         }
     }
     unused(&upstreams, "upstream", "route", &used, problems);

@@ -4,8 +4,18 @@ use crate::problem::{Place, Problem};
 use crate::values::{Piece, Template};
 
 /// Variables of header edits, besides the names of the route's path.
-pub(super) const VARIABLES: [&str; 8] =
-    ["client", "host", "method", "path", "query", "scheme", "request_id", "route"];
+pub(super) const VARIABLES: [&str; 10] = [
+    "client",
+    "client_certificate",
+    "client_subject",
+    "host",
+    "method",
+    "path",
+    "query",
+    "scheme",
+    "request_id",
+    "route",
+];
 /// Variables of redirects and rewrites, besides the names of the route's path.
 const TARGET_VARIABLES: [&str; 2] = ["host", "path"];
 

@@ -302,3 +302,15 @@ fn parts_of_a_route_are_no_more_than_the_whole() {
     let respond = "    respond: { status: 200 }\n    hedge: 50ms\n";
     assert!(route(respond).contains(&"no-effect 7:5".to_owned()), "{:?}", route(respond));
 }
+
+#[test]
+fn a_name_is_in_one_policy_of_a_listener() {
+    let with = |policies: &str| {
+        let tls = format!(":8080\n    tls: {{ certificates: [c], policies: [{policies}] }}\n");
+        let text = FINE.replace(":8080\n", &tls);
+        found(&format!("{text}certificates: [{{ name: c, chain: /c, key: {{ env: C }} }}]\n"))
+    };
+    assert_eq!(with("{ names: [a.org, '*.a.org'] }, { names: [b.org] }"), none());
+    let twice = with("{ names: [a.org] }, { names: [b.org, A.org] }");
+    assert_eq!(twice, ["duplicate-policy-name 4:79"]);
+}

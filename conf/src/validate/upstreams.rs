@@ -17,6 +17,7 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
             let label = format!("`longest` is {}", upstream.ejection.longest);
             problems.push(Problem::new("ejection-order", place, message).label(label));
         }
+        pins(index, upstream, problems);
     }
 }
 
@@ -117,6 +118,18 @@ fn verifiable(upstream_index: usize, upstream: &Upstream, problems: &mut Vec<Pro
             let problem = Problem::new("nothing-to-verify", place, message);
             problems.push(problem.label("say in `tls.verify` which name its certificate holds"));
         }
+    }
+}
+
+/// With one pin alone, a key that is lost or stolen cannot be replaced before every proxy has a new
+/// configuration (RFC 7469, section 2.5).
+fn pins(upstream_index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    let Some(tls) = &upstream.tls else { return };
+    let Some(first) = tls.pins.first() else { return };
+    if tls.pins.iter().all(|pin| pin == first) {
+        let place = item("upstreams", upstream_index).key("tls").key("pins");
+        let problem = Problem::new("no-backup-pin", place, "there is no backup pin").warning();
+        problems.push(problem.label("add the pin of a key that is kept elsewhere"));
     }
 }
 

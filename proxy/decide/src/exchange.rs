@@ -6,7 +6,7 @@ mod id;
 mod marks;
 
 pub use captures::{Captures, MAX_CAPTURES};
-pub use connection::{Connection, TlsFacts};
+pub use connection::{ClientCertificate, Connection, TlsFacts};
 pub use id::RequestId;
 pub use marks::{Marks, Moment};
 
@@ -218,6 +218,11 @@ impl Exchange {
     pub fn refuse(&mut self, reason: Reason) -> Verdict {
         self.reason = Some(reason);
         Verdict::Refuse(reason)
+    }
+
+    /// The certificate the client came with, if it was asked for one and had one.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.connection.tls.as_ref()?.client.as_deref()
     }
 
     /// The host in lower case, without its port: what routes are matched with.

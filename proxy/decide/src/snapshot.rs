@@ -59,6 +59,8 @@ pub struct ListenerRules {
     pub body_idle: Duration,
     /// The longest wait for a client to take a piece of an answer.
     pub answer_idle: Duration,
+    /// On which TLS terms requests are served; `None` on plain text.
+    pub tls: Option<Arc<model::ListenerTls>>,
 }
 
 /// One route.

@@ -88,6 +88,7 @@ reasons! {
     HostRepeated = "sanity.host_repeated", 400, Client, "The request has more than one Host field.";
     HostInvalid = "sanity.host_invalid", 400, Client, "The host is not a valid name or address.";
     HostDiffers = "sanity.host_differs", 400, Client, "The target and the Host field name different hosts.";
+    Misdirected = "sanity.misdirected", 421, Client, "This connection does not meet the TLS terms of the host.";
     FramingConflict = "sanity.framing_conflict", 400, Client, "The request says in two ways how long its body is.";
     LengthInvalid = "sanity.length_invalid", 400, Client, "The content length is not one plain number.";
     CodingUnknown = "sanity.coding_unknown", 501, Client, "The transfer coding is not supported.";
@@ -151,7 +152,8 @@ impl Reason {
     /// 6.3 and 11.2).
     pub const fn closes(self) -> bool {
         match self {
-            Self::RouteNone
+            Self::Misdirected
+            | Self::RouteNone
             | Self::RouteMethod
             | Self::NoEndpoint
             | Self::UpstreamBusy

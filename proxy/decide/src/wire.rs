@@ -3,4 +3,5 @@
 pub mod answer;
 pub mod body;
 pub mod chars;
+pub mod client_hello;
 pub mod head;

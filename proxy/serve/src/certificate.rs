@@ -1,14 +1,25 @@
-//! Certificates and keys of listeners, as they stand in files.
+//! Certificates and keys of listeners and upstreams, as they stand in files.
 
+pub mod ocsp;
+
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use boring::asn1::{Asn1Time, Asn1TimeRef};
 use boring::pkey::{PKey, Private};
 use boring::x509::X509;
+use const_oid::ObjectIdentifier;
+use der::Decode;
 use marchproxy_conf::model;
 
 use crate::file::{self, LARGEST_PEM};
 use crate::secret;
+use ocsp::Staple;
+
+/// The certificate extension that names TLS extensions (RFC 7633).
+const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
+/// The TLS extension by which a client asks for a staple.
+const STATUS_REQUEST: u16 = 5;
 
 /// A certificate, its intermediates and its key, found to belong together.
 pub struct Certificate {
@@ -20,6 +31,8 @@ pub struct Certificate {
     pub key: PKey<Private>,
     /// The DNS names it is for, in lower case.
     pub names: Vec<String>,
+    /// OCSP answers to staple, if there shall be any.
+    pub staple: Option<Arc<Staple>>,
 }
 
 impl Certificate {
@@ -49,7 +62,44 @@ impl Certificate {
             ));
         }
         let names = names(&leaf);
-        Ok(Self { leaf, intermediates: certificates.collect(), key, names })
+        let intermediates: Vec<X509> = certificates.collect();
+        let staple = config.ocsp.as_ref();
+        let staple = staple.map(|ocsp| Staple::new(config, ocsp, &leaf, &intermediates));
+        let staple = staple.transpose()?.map(Arc::new);
+        Ok(Self { leaf, intermediates, key, names, staple })
+    }
+
+    /// Whether another is the same, chain and all. Of the same certificate the key is the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let bytes = |certificate: &X509| certificate.to_der().ok();
+        let chain = |one: &Self| {
+            std::iter::once(&one.leaf)
+                .chain(&one.intermediates)
+                .map(bytes)
+                .collect::<Option<Vec<_>>>()
+        };
+        matches!((chain(self), chain(other)), (Some(own), Some(others)) if own == others)
+    }
+
+    /// Whether it serves as it is for another that was loaded for the same name.
+    pub fn is_still(&self, other: &Self) -> bool {
+        let is_same_staple = match (&self.staple, &other.staple) {
+            (Some(own), Some(other)) => own.is_same(other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same_staple && self.is_same(other)
+    }
+
+    /// Whether clients that know of it refuse the certificate without a staple (RFC 7633).
+    pub fn must_staple(&self) -> bool {
+        let bytes = self.leaf.to_der().unwrap_or_default();
+        let Ok(parsed) = x509_cert::Certificate::from_der(&bytes) else { return false };
+        let mut extensions = parsed.tbs_certificate.extensions.iter().flatten();
+        let features = extensions.find(|one| one.extn_id == TLS_FEATURE);
+        let features =
+            features.and_then(|one| Vec::<u16>::from_der(one.extn_value.as_bytes()).ok());
+        features.is_some_and(|features| features.contains(&STATUS_REQUEST))
     }
 
     /// Days until it expires; negative when it has.

@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// A certificate, a key, or a list of authorities, in bytes.
 pub const LARGEST_PEM: u64 = 1 << 20;
+/// Certificate revocation lists, in bytes: some half a million entries.
+pub const LARGEST_CRL: u64 = 1 << 24;
 /// An error page, in bytes. The limit of its own is smaller; this is only what is read for telling.
 pub const LARGEST_PAGE: u64 = 1 << 21;
 

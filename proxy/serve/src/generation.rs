@@ -1,10 +1,12 @@
 //! One configuration as it runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use marchproxy_conf::model::Config;
 use marchproxy_decide::snapshot::Snapshot;
 
+use crate::certificate::Certificate;
 use crate::listen::tls::ServerTls;
 use crate::observe::metrics::Handles;
 use crate::upstream::Upstream;
@@ -23,4 +25,6 @@ pub struct Generation {
     pub tls: Vec<Option<Arc<ServerTls>>>,
     /// The certificates that listeners name: each name, and when it expires in Unix seconds.
     pub certificates: Vec<(String, i64)>,
+    /// The same, loaded.
+    pub loaded: BTreeMap<String, Arc<Certificate>>,
 }

@@ -5,6 +5,7 @@ mod handing;
 mod load;
 mod log;
 mod orders;
+mod staple;
 mod status;
 mod status_listener;
 mod watch;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use marchproxy_boringssl::cleanse;
 use marchproxy_conf::model;
 
 use crate::file::{self, LARGEST_PEM};
@@ -21,6 +22,12 @@ impl Secret {
     /// Where it was found, for messages.
     pub fn place(&self) -> &str {
         &self.place
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        cleanse(&mut self.bytes);
     }
 }
 

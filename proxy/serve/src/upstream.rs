@@ -32,6 +32,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::certificate::Certificate;
 use crate::clock;
 use crate::observe::Observer;
 use crate::resolver::Resolver;
@@ -73,6 +74,15 @@ pub struct Upstream {
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
+/// What an upstream needs of the rest of a configuration.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// The zone that the proxy is in.
+    pub own_zone: Option<&'a Name>,
+    /// What is presented to endpoints.
+    pub certificate: Option<&'a Arc<Certificate>>,
+}
+
 impl Upstream {
     /// An upstream as `config` says; what is known of the endpoints of `old` is kept. Names are not
     /// looked up yet, and there are no endpoints until it begins.
@@ -81,12 +91,13 @@ impl Upstream {
     /// What is wrong with the files it names.
     pub fn new(
         config: &model::Upstream,
-        own_zone: Option<&Name>,
+        around: Surroundings<'_>,
         old: Option<&Self>,
     ) -> Result<Self, String> {
         let sticky = config.sticky.as_ref().map(Sticky::load).transpose();
         let sticky = sticky.map_err(|error| format!("`sticky`: {error}"))?;
-        let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+        let own = around.certificate;
+        let trust = config.tls.as_ref().map(|tls| Trust::load(tls, own)).transpose()?;
         let known = old.map(|old| {
             let known = old.listed.load();
             known.iter().map(|known| (known.identity(), Arc::clone(&known.standing))).collect()
@@ -98,7 +109,7 @@ impl Upstream {
             budget: old.map(|old| Arc::clone(&old.budget)).unwrap_or_default(),
             sticky,
             trust,
-            own_zone: own_zone.cloned(),
+            own_zone: around.own_zone.cloned(),
             policy: Policy {
                 local: config.local,
                 ejection: config.ejection.clone(),
@@ -116,16 +127,16 @@ impl Upstream {
     }
 
     /// Whether this serves as it is for `config`: nothing it was made of has changed.
-    pub fn is_still(&self, config: &model::Upstream, own_zone: Option<&Name>) -> bool {
+    pub fn is_still(&self, config: &model::Upstream, around: Surroundings<'_>) -> bool {
         let is_sticky = match (&self.sticky, &config.sticky) {
             (Some(sticky), Some(config)) => sticky.is_still(config),
             _ => true,
         };
         self.config == *config
             && is_sticky
-            && self.own_zone.as_ref() == own_zone
+            && self.own_zone.as_ref() == around.own_zone
             && match (&self.trust, &config.tls) {
-                (Some(trust), Some(tls)) => trust.is_still(tls),
+                (Some(trust), Some(tls)) => trust.is_still(tls, around.certificate),
                 (None, None) => true,
                 _ => false,
             }
@@ -335,10 +346,11 @@ impl Upstream {
 /// Why there is no connection, or none that may be used.
 pub async fn try_connect(
     config: &model::Upstream,
+    certificate: Option<&Arc<Certificate>>,
     host: Option<&str>,
     address: SocketAddr,
 ) -> Result<(), String> {
-    let trust = config.tls.as_ref().map(Trust::load).transpose()?;
+    let trust = config.tls.as_ref().map(|tls| Trust::load(tls, certificate)).transpose()?;
     let peer = peer::build(config, trust.as_ref(), host, address);
     let connector = TransportConnector::new(None);
     let stream = connector.new_stream(&peer).await.map_err(|error| error.to_string())?;

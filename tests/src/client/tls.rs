@@ -10,7 +10,7 @@ use tokio_boring::SslStream;
 
 use super::Connection;
 use crate::bounded::within;
-use crate::certs::{Authority, serial};
+use crate::certs::{Authority, Leaf, serial};
 
 /// What a handshake led to.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Negotiated {
     pub rsa: bool,
     /// The group of the key exchange.
     pub group: Option<String>,
+    /// The OCSP answer that was stapled.
+    pub staple: Option<Vec<u8>>,
 }
 
 /// A TLS client; every field is a choice, [`TlsClient::trusting`] has the usual ones.
@@ -48,6 +50,8 @@ pub struct TlsClient {
     pub signatures: Option<&'static str>,
     /// Groups offered, the first with a key share.
     pub groups: Option<&'static str>,
+    /// Shown when the server asks for one.
+    pub certificate: Option<Leaf>,
 }
 
 impl TlsClient {
@@ -62,6 +66,7 @@ impl TlsClient {
             ciphers: None,
             signatures: None,
             groups: None,
+            certificate: None,
         }
     }
 
@@ -69,6 +74,13 @@ impl TlsClient {
     #[must_use]
     pub fn alpn(mut self, protocols: &[&'static str]) -> Self {
         self.alpn = protocols.to_vec();
+        self
+    }
+
+    /// With a certificate of its own.
+    #[must_use]
+    pub fn showing(mut self, leaf: &Leaf) -> Self {
+        self.certificate = Some(leaf.clone());
         self
     }
 
@@ -127,6 +139,7 @@ impl TlsClient {
 
     fn connector(&self) -> SslConnector {
         let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
+        builder.enable_ocsp_stapling();
         builder.set_min_proto_version(Some(self.oldest)).unwrap();
         builder.set_max_proto_version(Some(self.newest)).unwrap();
         match self.authority.as_ref().filter(|_| self.name.is_some()) {
@@ -145,6 +158,13 @@ impl TlsClient {
         }
         if let Some(groups) = self.groups {
             builder.set_curves_list(groups).unwrap();
+        }
+        if let Some(leaf) = &self.certificate {
+            builder.set_certificate(&leaf.certificate).unwrap();
+            for authority in &leaf.intermediates {
+                builder.add_extra_chain_cert(authority.clone()).unwrap();
+            }
+            builder.set_private_key(&leaf.key).unwrap();
         }
         if !self.alpn.is_empty() {
             builder.set_alpn_protos(&alpn_list(&self.alpn)).unwrap();
@@ -175,5 +195,6 @@ fn facts(stream: &SslStream<TcpStream>) -> Negotiated {
         serial: serial(&certificate),
         rsa: key.id() == Id::RSA,
         group: ssl.curve_name().map(str::to_owned),
+        staple: ssl.ocsp_status().map(<[u8]>::to_vec),
     }
 }

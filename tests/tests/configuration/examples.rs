@@ -4,21 +4,25 @@
 use std::path::{Path, PathBuf};
 
 use marchproxy_tests::binary;
-use marchproxy_tests::certs::{Authority, Kind};
+use marchproxy_tests::certs::{Authority, Crl, Kind, VALID};
 use marchproxy_tests::client::{Http2, TlsClient, WebSocket, get, request};
 use marchproxy_tests::folder::Folder;
+use marchproxy_tests::ocsp::{Manner, Register, Responder};
 use marchproxy_tests::proxy::Setup;
-use marchproxy_tests::{Origin, Proxy, ports};
+use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 9] = [
+const TESTED: [&str; 12] = [
+    "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
     "folder",
     "grpc.yaml",
     "header-edits.yaml",
+    "ocsp.yaml",
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
+    "upstream-mtls.yaml",
     "websocket.yaml",
 ];
 
@@ -65,11 +69,65 @@ async fn every_example_passes_check_as_it_is() {
 }
 
 #[tokio::test]
+async fn ocsp() {
+    let responder = Responder::start(Manner::Hang).await;
+    let place = format!("OCSP;URI:{}", responder.url());
+    let root = Authority::new();
+    let below = root.below("one below");
+    let extensions = [("authorityInfoAccess", place.as_str())];
+    let site = below.leaf_saying(&["www.example.com"], Kind::Ecdsa, VALID, &extensions);
+    responder.behave(Manner::Answer(Register::of(&below, &site)));
+    let mut setup = Setup::new()
+        .file("tls/site.pem", site.chain_pem())
+        .file("tls/site.key", site.key_pem())
+        .file("ocsp/README", "Answers are kept here.");
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("ocsp.yaml")).await;
+    let client = TlsClient::trusting(&root, "www.example.com");
+    let staple = eventually("there is a staple", async || {
+        client.handshake(proxy.address("tls")).await.unwrap().1.staple
+    })
+    .await;
+    let kept = proxy.folder().path().join("ocsp/site.ocsp");
+    eventually("it is kept", async || {
+        std::fs::read(&kept).is_ok_and(|kept| kept == staple).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn smallest() {
     let mut setup = Setup::new();
     let _app = origin(&mut setup, "3000").await;
     let proxy = setup.start(&text_of("smallest.yaml")).await;
     assert_eq!(proxy.get("/a").await.seen().target, "/a");
+}
+
+#[tokio::test]
+async fn client_certificates() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let site = servers.leaf(&["api.example.com", "www.example.com"], Kind::Ecdsa);
+    let mut setup = Setup::new()
+        .file("tls/site.pem", site.chain_pem())
+        .file("tls/site.key", site.key_pem())
+        .file("tls/clients-ca.pem", clients.pem())
+        .file("tls/clients-crl.pem", Crl::of(&clients, &[]).pem().await);
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("client-certificates.yaml")).await;
+    let address = proxy.address("tls");
+    let get = async |client: TlsClient, host: &str| {
+        let (mut connection, _) = client.connect(address).await;
+        connection.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        connection.answer().await
+    };
+    let www = TlsClient::trusting(&servers, "www.example.com");
+    let seen = get(www.clone(), "www.example.com").await.seen();
+    assert_eq!(seen.field("x-client-subject"), Some(""));
+    assert_eq!(get(www, "api.example.com").await.reason(), "sanity.misdirected");
+    let api = TlsClient::trusting(&servers, "api.example.com");
+    let api = api.showing(&clients.leaf(&["client.internal"], Kind::Ecdsa));
+    let seen = get(api, "api.example.com").await.seen();
+    assert_eq!(seen.field("x-client-subject"), Some("CN=client.internal"));
 }
 
 #[tokio::test]
@@ -163,6 +221,24 @@ async fn tls_upstream() {
     let _orders = Origin::tls_on_port(&leaf, &["h2", "http/1.1"], port).await;
     let proxy = setup.start(&text_of("tls-upstream.yaml")).await;
     assert_eq!(proxy.get("/").await.seen().version, "HTTP/2");
+}
+
+#[tokio::test]
+async fn upstream_mtls() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&["orders.internal"], Kind::Ecdsa);
+    let own = authority.leaf(&["proxy.internal"], Kind::Ecdsa);
+    let mut setup = Setup::new()
+        .file("tls/internal-ca.pem", authority.pem())
+        .file("tls/proxy.pem", own.chain_pem())
+        .file("tls/proxy.key", own.key_pem());
+    let port = ports::free();
+    setup.values().set("3000-port", port);
+    let _orders = Origin::tls_on_port(&leaf, &["http/1.1"], port).await;
+    let text = text_of("upstream-mtls.yaml");
+    let pin = format!("sha256:{}", "2".repeat(64));
+    let proxy = setup.start(&text.replace(&pin, &leaf.pin())).await;
+    assert_eq!(proxy.get("/").await.seen().version, "HTTP/1.1");
 }
 
 #[tokio::test]

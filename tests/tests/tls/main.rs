@@ -2,5 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod certificates;
+mod clients;
 mod listener;
+mod ocsp;
+mod passthrough;
+mod policies;
+mod tickets;
 mod upstream;

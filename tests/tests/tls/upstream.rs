@@ -4,7 +4,7 @@ use marchproxy_tests::certs::{Authority, EXPIRED, Kind, Leaf};
 use marchproxy_tests::client::WebSocket;
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
-use marchproxy_tests::{Origin, Proxy};
+use marchproxy_tests::{Origin, Proxy, eventually};
 
 const BOTH: &[&str] = &["h2", "http/1.1"];
 
@@ -187,5 +187,92 @@ async fn check_online_tells_whether_an_endpoint_is_trusted() {
             Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
         let ended = setup.run(&["check", "--online"], &text).await;
         assert_eq!(ended.code(), code, "{ended:?}");
+    }
+}
+
+/// A proxy that demands client certificates, as an origin.
+const DEMANDING: &str = r#"
+listeners:
+  - name: web
+    address: "127.0.0.1:@web-port@"
+    tls: { certificates: [own], clients: { verify: required, ca: "@dir@/ca.pem" } }
+certificates: [{ name: own, chain: "@dir@/own.pem", key: { file: "@dir@/own.key" } }]
+routes:
+  - name: all
+    match: { path: / }
+    upstream: app
+    request_headers: { set: { X-Client-Subject: "{client_subject}" } }
+upstreams: [{ name: app, endpoints: ["@origin@"] }]
+"#;
+
+fn presenting(tls: &str) -> String {
+    let own =
+        r#"certificates: [{ name: own, chain: "@dir@/own.pem", key: { file: "@dir@/own.key" } }]"#;
+    format!("{}{own}\n", SIMPLE.replace("name: app,", &format!("name: app, {tls},")))
+}
+
+#[tokio::test]
+async fn a_certificate_is_presented_to_an_origin_that_asks_for_one() {
+    let authority = Authority::new();
+    let origin = Origin::start().await;
+    let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+    let demanding = setup.leaf("own", &origin_leaf(&authority)).start(DEMANDING).await;
+    let below = authority.below("one below");
+    let with = |tls: &str| {
+        let setup = Setup::new().set("origin", demanding.web()).file("ca.pem", authority.pem());
+        let setup = setup.leaf("own", &below.leaf(&["first.internal"], Kind::Ecdsa));
+        let text = presenting(tls);
+        async move { setup.start(&text).await }
+    };
+    let text = "tls: { verify: orders.internal, ca: \"@dir@/ca.pem\", certificate: own }";
+    let proxy = with(text).await;
+    let subject = || async {
+        let answer = proxy.get("/").await;
+        answer.seen().field("x-client-subject").map(str::to_owned).unwrap()
+    };
+    assert_eq!(subject().await, "CN=first.internal");
+    let second = authority.leaf(&["second.internal"], Kind::Rsa);
+    proxy.folder().write("own.pem", second.chain_pem());
+    proxy.folder().write("own.key", second.key_pem());
+    eventually("the renewed certificate is presented", async || {
+        (subject().await == "CN=second.internal").then_some(())
+    })
+    .await;
+    let text = text.replace(", certificate: own", "");
+    let without = with(&text).await;
+    // With TLS 1.3 the connection stands before it is refused.
+    let answer = without.get("/").await;
+    assert_eq!(answer.status, 502, "{}", answer.reason());
+}
+
+#[tokio::test]
+async fn check_online_presents_the_certificate_too() {
+    let authority = Authority::new();
+    let setup = Setup::new().set("origin", "127.0.0.1:9").file("ca.pem", authority.pem());
+    let text = DEMANDING.replace("routes:", "process: { workers: 1 }\nroutes:");
+    let demanding = setup.leaf("own", &origin_leaf(&authority)).start(&text).await;
+    let tls = "tls: { verify: orders.internal, ca: \"@dir@/ca.pem\", certificate: own }";
+    let setup = Setup::new().set("origin", demanding.web()).file("ca.pem", authority.pem());
+    let mut setup = setup.leaf("own", &authority.leaf(&["client.internal"], Kind::Ecdsa));
+    let ended = setup.run(&["check", "--online"], &presenting(tls)).await;
+    assert_eq!(ended.code(), 0, "{}", ended.output());
+    let missing = presenting(tls).replace("certificate: own", "certificate: won");
+    let ended = setup.run(&["check"], &missing).await;
+    assert!(ended.output().contains("unknown-certificate"), "{}", ended.output());
+}
+
+#[tokio::test]
+async fn one_pin_alone_is_warned_of() {
+    let pin = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    for (pins, is_warned) in [
+        (pin("0"), true),
+        (format!("{0}, {0}", pin("0")), true),
+        (format!("{}, {}", pin("0"), pin("1")), false),
+    ] {
+        let tls = format!("name: app, tls: {{ verify: orders.internal, pins: [{pins}] }},");
+        let text = SIMPLE.replace("name: app,", &tls);
+        let ended = Setup::new().set("origin", "127.0.0.1:9").run(&["check"], &text).await;
+        assert_eq!(ended.code(), 0, "{}", ended.output());
+        assert_eq!(ended.output().contains("no-backup-pin"), is_warned, "{}", ended.output());
     }
 }

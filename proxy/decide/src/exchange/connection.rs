@@ -2,16 +2,44 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderValue;
+use marchproxy_conf::model::{ClientCertificates, TlsVersion};
 
 /// What TLS says of a connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFacts {
-    /// The version as it is written in logs: `1.2` or `1.3`.
-    pub version: &'static str,
+    /// The version.
+    pub version: TlsVersion,
     /// The cipher suite, by its IANA or library name.
     pub cipher: Arc<str>,
     /// The server name the client asked for, in lower case.
     pub sni: Option<Arc<str>>,
+    /// What was asked of the client's certificate, if it was asked for one.
+    pub asked: Option<Arc<ClientCertificates>>,
+    /// The client's certificate, verified as was asked.
+    pub client: Option<Box<ClientCertificate>>,
+}
+
+/// A client's certificate, as it is told of in logs and fields.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientCertificate {
+    /// The subject (RFC 4514), printable ASCII.
+    pub subject: Box<str>,
+    /// SHA-256 of the certificate in DER, in lower-case hex.
+    pub fingerprint: Box<str>,
+    /// The serial number, in lower-case hex.
+    pub serial: Box<str>,
+    /// The subject's alternative names: `DNS:`, `URI:`, `email:` and `IP:`, separated by spaces.
+    pub names: Box<str>,
+}
+
+impl TlsFacts {
+    /// The version as it is written in logs.
+    pub const fn version_text(&self) -> &'static str {
+        match self.version {
+            TlsVersion::Tls12 => "1.2",
+            TlsVersion::Tls13 => "1.3",
+        }
+    }
 }
 
 /// What is known of a connection, shared by its requests.

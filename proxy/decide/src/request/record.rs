@@ -15,7 +15,7 @@ use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, Version};
 use marchproxy_conf::model::AccessLogFormat;
 
-use crate::exchange::Exchange;
+use crate::exchange::{ClientCertificate, Exchange};
 use crate::snapshot::Snapshot;
 use line::Line;
 
@@ -67,11 +67,23 @@ fn write_origin(exchange: &Exchange, line: &mut Line<'_>) {
     line.plain("peer", connection.peer_text.as_bytes());
     line.bytes("listener", connection.listener.as_bytes());
     if let Some(tls) = &connection.tls {
-        line.bytes("tls_version", tls.version.as_bytes());
+        line.bytes("tls_version", tls.version_text().as_bytes());
         line.bytes("tls_cipher", tls.cipher.as_bytes());
         if let Some(sni) = &tls.sni {
             line.bytes("sni", sni.as_bytes());
         }
+        if let Some(client) = &tls.client {
+            write_client(client, line);
+        }
+    }
+}
+
+fn write_client(client: &ClientCertificate, line: &mut Line<'_>) {
+    line.bytes("client_subject", bounded(client.subject.as_bytes(), MAX_FIELD));
+    line.plain("client_certificate", client.fingerprint.as_bytes());
+    line.plain("client_serial", client.serial.as_bytes());
+    if !client.names.is_empty() {
+        line.bytes("client_names", bounded(client.names.as_bytes(), MAX_FIELD));
     }
 }
 

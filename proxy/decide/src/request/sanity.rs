@@ -7,6 +7,7 @@
 mod body;
 mod peer;
 mod target;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -79,6 +80,7 @@ fn inspect(
         None => return Err(Reason::HostMissing),
     };
     exchange.set_target(&authority.host, authority.port, &target.path, target.query);
+    terms::met(snapshot, exchange)?;
     exchange.body = body::declared(head.headers)?;
     exchange.websocket = asks_for_websocket(head);
     Ok(())

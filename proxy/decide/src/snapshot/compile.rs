@@ -72,9 +72,9 @@ pub fn compile(
 fn listener(model: &Listener) -> ListenerRules {
     let Listener {
         name,
-        address: _,     // the accept loop
-        protocol: _,    // the accept loop
-        tls: _,         // the accept loop
+        address: _,  // the accept loop
+        protocol: _, // the accept loop
+        tls,
         connections: _, // the accept loop
         requests,
     } = model;
@@ -99,6 +99,7 @@ fn listener(model: &Listener) -> ListenerRules {
         body_size: body_size.bytes(),
         body_idle: body_idle.duration(),
         answer_idle: answer_idle.duration(),
+        tls: tls.clone().map(Arc::new),
     }
 }
 

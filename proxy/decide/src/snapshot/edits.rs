@@ -9,6 +9,8 @@ use crate::exchange::Exchange;
 pub(crate) enum Piece {
     Text(Box<str>),
     Client,
+    ClientCertificate,
+    ClientSubject,
     Host,
     Method,
     Path,
@@ -49,6 +51,12 @@ impl TextTemplate {
                 Piece::Client => {
                     let client = exchange.client;
                     let _ = std::fmt::Write::write_fmt(into, format_args!("{client}"));
+                }
+                Piece::ClientCertificate => {
+                    into.push_str(exchange.certificate().map_or("", |client| &client.fingerprint));
+                }
+                Piece::ClientSubject => {
+                    into.push_str(exchange.certificate().map_or("", |client| &client.subject));
                 }
                 Piece::Host => into.push_str(exchange.host()),
                 Piece::Method => into.push_str(exchange.method.as_str()),

@@ -6,6 +6,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use marchproxy_conf::model::{self, Config, Endpoint};
@@ -14,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
+use crate::listen::tls;
 use crate::resolver::Resolver;
-use crate::upstream::{Upstream, try_connect};
+use crate::upstream::{Surroundings, Upstream, try_connect};
 
 /// A certificate with fewer days left is warned of.
 const SOON: i32 = 30;
@@ -68,6 +70,7 @@ impl fmt::Display for Finding {
 /// Looks at everything that `config` speaks of.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.certificates.iter().map(certificate).collect();
+    findings.extend(config.listeners.iter().flat_map(listener));
     findings.extend(config.upstreams.iter().filter_map(authorities));
     findings.extend(config.access_log.file.as_deref().map(access_log));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -119,10 +122,23 @@ fn access_log(path: &Path) -> Finding {
     }
 }
 
+/// Reads the files that the TLS of a listener names besides certificates.
+fn listener(config: &model::Listener) -> Vec<Finding> {
+    let found = config.tls.iter().flat_map(tls::read_files);
+    let finding = |(what, found): (&str, Result<(), String>)| {
+        let what = format!("{what} of listener `{}`", config.name);
+        match found {
+            Ok(()) => Finding::new(Level::Fine, what, "readable"),
+            Err(error) => Finding::new(Level::Failed, what, error),
+        }
+    };
+    found.map(finding).collect()
+}
+
 /// Reads the files of an upstream. Nothing to say of one that names none.
 fn authorities(config: &model::Upstream) -> Option<Finding> {
     let what = format!("TLS of upstream `{}`", config.name);
-    if let Err(error) = Upstream::new(config, None, None) {
+    if let Err(error) = Upstream::new(config, Surroundings::default(), None) {
         return Some(Finding::new(Level::Failed, what, error));
     }
     let ca = config.tls.as_ref()?.ca.as_ref()?;
@@ -132,6 +148,8 @@ fn authorities(config: &model::Upstream) -> Option<Finding> {
 /// An endpoint as it is configured.
 struct Target<'a> {
     upstream: &'a model::Upstream,
+    /// What is presented to it. One that cannot be read is told of with the certificates.
+    certificate: Option<Arc<Certificate>>,
     host: HostPort,
     every_address: bool,
 }
@@ -140,7 +158,9 @@ async fn endpoints(config: &Config) -> Vec<Finding> {
     let targets: Vec<Target<'_>> = config
         .upstreams
         .iter()
-        .flat_map(|upstream| upstream.endpoints.iter().map(|endpoint| target(upstream, endpoint)))
+        .flat_map(|upstream| {
+            upstream.endpoints.iter().map(|endpoint| target(config, upstream, endpoint))
+        })
         .collect();
     let resolver = Resolver::new(&config.resolver);
     let resolver = resolver.as_ref().map_err(String::as_str);
@@ -152,13 +172,16 @@ async fn endpoints(config: &Config) -> Vec<Finding> {
     findings.into_iter().flatten().collect()
 }
 
-fn target<'a>(upstream: &'a model::Upstream, endpoint: &Endpoint) -> Target<'a> {
+fn target<'a>(config: &Config, upstream: &'a model::Upstream, endpoint: &Endpoint) -> Target<'a> {
+    let named = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    let own = config.certificates.iter().find(|certificate| Some(&certificate.name) == named);
+    let certificate = own.and_then(|own| Certificate::load(own).ok()).map(Arc::new);
     let (host, every_address) = match endpoint {
         Endpoint::Address(host) => (host.clone(), false),
         Endpoint::Static(one) => (one.address.clone(), false),
         Endpoint::Dns(all) => (HostPort::Name(all.dns.clone(), all.port), true),
     };
-    Target { upstream, host, every_address }
+    Target { upstream, certificate, host, every_address }
 }
 
 /// Looks the endpoint's name up, if it has one, and connects to each address that would be used.
@@ -177,7 +200,7 @@ async fn endpoint(target: &Target<'_>, resolver: Result<&Resolver, &str>) -> Vec
             HostPort::Name(name, _) => Some(name.as_str()),
             HostPort::Address(_) => None,
         };
-        findings.push(dial(&what, target.upstream, host, address).await);
+        findings.push(dial(&what, target, host, address).await);
     }
     findings
 }
@@ -197,14 +220,10 @@ async fn addresses(
     }
 }
 
-async fn dial(
-    what: &str,
-    config: &model::Upstream,
-    host: Option<&str>,
-    address: SocketAddr,
-) -> Finding {
+async fn dial(what: &str, target: &Target<'_>, host: Option<&str>, address: SocketAddr) -> Finding {
+    let config = target.upstream;
     let bound = config.timeouts.connect.duration();
-    match timeout(bound, try_connect(config, host, address)).await {
+    match timeout(bound, try_connect(config, target.certificate.as_ref(), host, address)).await {
         Ok(Ok(())) => {
             let trusted = if config.tls.is_some() { ", and is trusted" } else { "" };
             Finding::new(Level::Fine, what, format!("{address} accepts connections{trusted}"))

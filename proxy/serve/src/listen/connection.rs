@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use boring::ssl::{NameType, SslVersion};
 use bytes::Bytes;
-use marchproxy_decide::exchange::{Connection, TlsFacts};
+use marchproxy_decide::exchange::Connection;
 use pingora_core::protocols::Ssl;
-use pingora_core::protocols::tls::{ALPN, SslStream};
+use pingora_core::protocols::tls::ALPN;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::http1;
 use super::http2;
+use super::passthrough;
 use super::socket::Socket;
 use super::table::Admitted;
 use super::worker::Worker;
@@ -59,31 +59,27 @@ async fn serve_admitted(
         return http1::serve(socket, caller, worker, drain).await;
     };
     let patience = view.config.connections.handshake.duration();
+    let passes_on = view.passes_on();
+    let generation = passes_on.then(|| Arc::clone(&view.generation));
     drop(view);
-    let socket = Socket::new(stream, true);
+    let mut socket = Socket::new(stream, true);
+    if let Some(generation) = generation {
+        let passing = passthrough::pass_on(socket, listener, &generation, &worker.edge.observer);
+        let Some(own) = Box::pin(passing).await else { return };
+        socket = own;
+    }
     let handshake = Box::pin(timeout(patience, tls.handshake(socket))).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
-        Ok(Err(_)) => {
-            return worker.edge.observer.metrics.handshake_failed(&listener.name, "refused");
+        Ok(Err(cause)) => {
+            return worker.edge.observer.metrics.handshake_failed(&listener.name, cause);
         }
         Err(_) => return worker.edge.observer.metrics.handshake_failed(&listener.name, "timeout"),
     };
-    let caller = caller(Some(tls_facts(&stream)));
+    let Ok(facts) = tls.facts(&stream) else { return };
+    let caller = caller(Some(facts));
     if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) || tls.is_http2_only() {
         return Box::pin(http2::serve(stream, Bytes::new(), &caller, worker, drain)).await;
     }
     http1::serve(stream, caller, worker, drain).await;
-}
-
-fn tls_facts(stream: &SslStream<Socket>) -> TlsFacts {
-    let ssl = stream.ssl();
-    TlsFacts {
-        version: match ssl.version2() {
-            Some(SslVersion::TLS1_3) => "1.3",
-            _ => "1.2",
-        },
-        cipher: ssl.current_cipher().map_or("", |cipher| cipher.name()).into(),
-        sni: ssl.servername(NameType::HOST_NAME).map(|name| name.to_ascii_lowercase().into()),
-    }
 }

@@ -55,6 +55,13 @@ impl Socket {
         let _ = self.tcp.set_zero_linger();
     }
 
+    /// Has bytes that were read come again, before all others.
+    pub fn give_back(&mut self, mut bytes: Vec<u8>) {
+        let ahead = self.ahead.get_or_insert_default();
+        bytes.extend_from_slice(ahead.bytes.get(ahead.taken..).unwrap_or_default());
+        *ahead = Ahead { bytes, taken: 0 };
+    }
+
     /// Gives back what is not needed while the connection is idle.
     pub fn trim(&mut self) {
         if let Some(ahead) = &mut self.ahead

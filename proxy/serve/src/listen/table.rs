@@ -39,6 +39,11 @@ impl View {
         self.config.protocol != Protocol::Http2
     }
 
+    /// Whether some connections are passed on as they come.
+    pub fn passes_on(&self) -> bool {
+        self.config.tls.as_ref().is_some_and(|tls| !tls.passthrough.is_empty())
+    }
+
     /// Whether HTTP/2 is spoken.
     pub fn speaks_http2(&self) -> bool {
         self.config.protocol != Protocol::Http1

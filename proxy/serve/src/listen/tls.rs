@@ -1,21 +1,28 @@
-//! TLS toward clients: which certificate for which name, and with what.
+//! TLS toward clients: which certificate for which name, on which terms, and with what.
 
-use std::collections::HashMap;
+mod choice;
+mod clients;
+mod tickets;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use boring::error::ErrorStack;
-use boring::pkey::Id;
 use boring::ssl::{
-    AlpnError, ClientHello, ExtensionType, NameType, SelectCertError, SslAcceptor, SslContext,
-    SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVersion, select_next_proto,
+    AlpnError, NameType, SslAcceptor, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef,
+    SslSessionCacheMode, SslVersion, select_next_proto,
 };
-use marchproxy_conf::model::{ListenerTls, Protocol, TlsVersion};
+use marchproxy_boringssl::set_ticket_keys;
+use marchproxy_conf::model::{ListenerTls, Protocol, TicketMode, TlsVersion};
+use marchproxy_decide::exchange::TlsFacts;
 use pingora_core::protocols::tls::SslStream;
-use pingora_core::protocols::tls::server::handshake;
+use pingora_core::protocols::tls::server::prepare_tls_stream;
 
 use super::socket::Socket;
 use crate::certificate::Certificate;
+use choice::{Choice, TermsIndex};
+use clients::Clients;
+use tickets::{Keys, Rotation, Tickets};
 
 /// Forward secret, and authenticated encryption only. TLS 1.3 has no others.
 const TLS12_SUITES: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -24,71 +31,86 @@ const TLS12_SUITES: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-S
 /// The post-quantum hybrid first.
 const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384";
 
+/// Why a handshake failed, as it is counted.
+pub const CAUSES: [&str; 4] = ["refused", "timeout", "no_certificate", "bad_certificate"];
+
 /// TLS of one listener. The session ticket keys live as long as this does, so a change of
 /// certificates alone does not end resumption.
 pub struct ServerTls {
     acceptor: SslAcceptor,
     settings: Settings,
-    certificates: Arc<ArcSwap<Choice>>,
+    choice: Arc<ArcSwap<Choice>>,
+    index: TermsIndex,
+    _rotation: Rotation,
 }
 
 /// What of a listener goes into every context.
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Settings {
-    minimum: TlsVersion,
+pub struct Settings {
     protocol: Protocol,
+    mode: TicketMode,
+    tickets: Arc<Tickets>,
 }
 
-/// Certificates in contexts that are ready for use, to choose from by name.
-pub struct Choice {
-    first: ByKey,
-    exact: HashMap<String, ByKey>,
-    /// By the parent: the entry for `example.com` is for `*.example.com`.
-    wildcard: HashMap<String, ByKey>,
-}
-
-/// Contexts for one name: a client that can verify ECDSA gets it, for it costs us a tenth.
-#[derive(Clone, Default)]
-struct ByKey {
-    ecdsa: Option<SslContext>,
-    other: Option<SslContext>,
+/// What a listener that stays will use, once it takes effect.
+pub struct Prepared {
+    choice: Choice,
+    /// Of a fleet.
+    keys: Option<Keys>,
 }
 
 impl ServerTls {
     /// TLS as `tls` and `protocol` say, with `certificates` in the order they are listed there.
     ///
     /// # Errors
-    /// What `BoringSSL` does not take.
+    /// A file that cannot be used, or what `BoringSSL` does not take.
     pub fn new(
         tls: &ListenerTls,
         protocol: Protocol,
         certificates: &[Arc<Certificate>],
-    ) -> Result<Self, ErrorStack> {
-        let settings = Settings { minimum: tls.minimum, protocol };
-        let choice = Arc::new(ArcSwap::from_pointee(Choice::new(settings, certificates)?));
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
-        settings.apply(&mut builder)?;
+    ) -> Result<Self, String> {
+        let (tickets, rotation) = Tickets::new(&tls.tickets)?;
+        let settings = Settings { protocol, mode: tls.tickets.mode, tickets };
+        let choice = Arc::new(ArcSwap::from_pointee(Choice::new(&settings, tls, certificates)?));
         let choices = Arc::clone(&choice);
-        builder.set_select_certificate_callback(move |hello| choices.load().select(hello));
-        Ok(Self { acceptor: builder.build(), settings, certificates: choice })
+        let build = || -> Result<(SslAcceptor, TermsIndex), ErrorStack> {
+            let index = choice::index()?;
+            let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
+            settings.apply(&mut builder)?;
+            builder
+                .set_select_certificate_callback(move |hello| choices.load().select(hello, index));
+            Ok((builder.build(), index))
+        };
+        let (acceptor, index) = build().map_err(|error| error.to_string())?;
+        Ok(Self { acceptor, settings, choice, index, _rotation: rotation })
     }
 
-    /// Whether this serves as it is for a changed listener, once its certificates are replaced.
-    pub fn fits(&self, tls: &ListenerTls, protocol: Protocol) -> bool {
-        self.settings == Settings { minimum: tls.minimum, protocol }
+    /// Whether this serves as it is for a changed listener, once what is prepared takes effect:
+    /// `old` and `new` are its configurations.
+    pub fn fits(&self, old: &ListenerTls, new: &ListenerTls, protocol: Protocol) -> bool {
+        self.settings.protocol == protocol && old.tickets == new.tickets
     }
 
-    /// Prepares other certificates, in the order they are listed.
+    /// Prepares other terms and certificates, in the order they are listed, and reads the keys of
+    /// the fleet again.
     ///
     /// # Errors
-    /// What `BoringSSL` does not take.
-    pub fn prepare(&self, certificates: &[Arc<Certificate>]) -> Result<Choice, ErrorStack> {
-        Choice::new(self.settings, certificates)
+    /// A file that cannot be used, or what `BoringSSL` does not take.
+    pub fn prepare(
+        &self,
+        tls: &ListenerTls,
+        certificates: &[Arc<Certificate>],
+    ) -> Result<Prepared, String> {
+        let shared = tls.tickets.keys.as_ref().filter(|_| tls.tickets.mode == TicketMode::On);
+        let keys = shared.map(tickets::load).transpose()?;
+        Ok(Prepared { choice: Choice::new(&self.settings, tls, certificates)?, keys })
     }
 
     /// Uses what was prepared for handshakes from now on.
-    pub fn replace(&self, choice: Choice) {
-        self.certificates.store(Arc::new(choice));
+    pub fn replace(&self, prepared: Prepared) {
+        self.choice.store(Arc::new(prepared.choice));
+        if let Some(keys) = prepared.keys {
+            self.settings.tickets.replace(keys);
+        }
     }
 
     /// Whether a client that agrees on no protocol is taken to speak HTTP/2.
@@ -99,26 +121,83 @@ impl ServerTls {
     /// Takes the server's side of a handshake.
     ///
     /// # Errors
-    /// The handshake failed; the connection is of no use.
-    pub async fn handshake(&self, socket: Socket) -> pingora_error::Result<SslStream<Socket>> {
-        handshake(&self.acceptor, socket).await
+    /// The handshake failed, with one of [`CAUSES`]; the connection is of no use.
+    pub async fn handshake(&self, socket: Socket) -> Result<SslStream<Socket>, &'static str> {
+        let mut stream = prepare_tls_stream(&self.acceptor, socket).map_err(|_| "refused")?;
+        if let Err(error) = stream.accept().await {
+            return Err(cause(&error));
+        }
+        let ssl = stream.ssl();
+        let clients = self.clients(ssl).filter(|_| ssl.session_reused());
+        if clients.is_some_and(|clients| !clients.still_hold(ssl)) {
+            return Err("bad_certificate");
+        }
+        Ok(stream)
+    }
+
+    /// What logs, fields and decisions are told of a handshake that succeeded.
+    ///
+    /// # Errors
+    /// The client's certificate cannot be told of.
+    pub fn facts(&self, stream: &SslStream<Socket>) -> Result<TlsFacts, ErrorStack> {
+        let ssl = stream.ssl();
+        let clients = self.clients(ssl);
+        let certificate = clients.and_then(|_| ssl.peer_certificate());
+        Ok(TlsFacts {
+            version: match ssl.version2() {
+                Some(SslVersion::TLS1_3) => TlsVersion::Tls13,
+                _ => TlsVersion::Tls12,
+            },
+            cipher: ssl.current_cipher().map_or("", |cipher| cipher.name()).into(),
+            sni: ssl.servername(NameType::HOST_NAME).map(|name| name.to_ascii_lowercase().into()),
+            asked: clients.map(|clients| Arc::clone(&clients.config)),
+            client: certificate.map(|certificate| clients::facts(&certificate)).transpose()?,
+        })
+    }
+
+    fn clients<'a>(&self, ssl: &'a SslRef) -> Option<&'a Clients> {
+        ssl.ex_data(self.index)?.clients.as_deref()
+    }
+}
+
+/// Reads the files that `tls` names besides certificates: what each is for, and what is wrong with
+/// it.
+pub fn read_files(tls: &ListenerTls) -> Vec<(&'static str, Result<(), String>)> {
+    let clients =
+        tls.all_clients().map(|asked| ("client certificates", Clients::load(asked).map(drop)));
+    let keys = tls.tickets.keys.iter().map(|keys| ("ticket keys", tickets::load(keys).map(drop)));
+    clients.chain(keys).collect()
+}
+
+/// What is counted for a handshake that failed.
+fn cause(error: &boring::ssl::Error) -> &'static str {
+    let reasons = error.ssl_error().map(ErrorStack::errors).unwrap_or_default();
+    let is = |wanted| reasons.iter().any(|error| error.reason() == Some(wanted));
+    if is("PEER_DID_NOT_RETURN_A_CERTIFICATE") {
+        "no_certificate"
+    } else if is("CERTIFICATE_VERIFY_FAILED") {
+        "bad_certificate"
+    } else {
+        "refused"
     }
 }
 
 impl Settings {
-    fn apply(self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    fn apply(&self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         // Tells a client that its name was used (RFC 6066, section 3); BoringSSL asks this callback.
         builder.set_servername_callback(|_, _| Ok(()));
-        builder.set_min_proto_version(Some(match self.minimum {
-            TlsVersion::Tls12 => SslVersion::TLS1_2,
-            TlsVersion::Tls13 => SslVersion::TLS1_3,
-        }))?;
+        // The oldest is a matter of the name that is asked for.
+        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_max_proto_version(Some(SslVersion::TLS1_3))?;
         builder.set_strict_cipher_list(TLS12_SUITES)?;
         builder.set_curves_list(GROUPS)?;
         // Tickets only: a cache on our side would cost memory for each client.
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE | SslOptions::NO_RENEGOTIATION);
+        match self.mode {
+            TicketMode::On => set_ticket_keys(builder, Arc::clone(&self.tickets)),
+            TicketMode::Off => drop(builder.set_options(SslOptions::NO_TICKET)),
+        }
         let protocols: &[u8] = match self.protocol {
             Protocol::Auto => b"\x02h2\x08http/1.1",
             Protocol::Http1 => b"\x08http/1.1",
@@ -132,7 +211,11 @@ impl Settings {
         Ok(())
     }
 
-    fn context(self, certificate: &Certificate) -> Result<SslContext, ErrorStack> {
+    fn context(
+        &self,
+        certificate: &Certificate,
+        clients: Option<&Clients>,
+    ) -> Result<SslContext, ErrorStack> {
         let mut builder = SslContext::builder(SslMethod::tls())?;
         self.apply(&mut builder)?;
         builder.set_certificate(&certificate.leaf)?;
@@ -140,84 +223,9 @@ impl Settings {
             builder.add_extra_chain_cert(intermediate.clone())?;
         }
         builder.set_private_key(&certificate.key)?;
+        if let Some(clients) = clients {
+            clients.apply(&mut builder)?;
+        }
         Ok(builder.build())
     }
-}
-
-impl Choice {
-    fn new(settings: Settings, certificates: &[Arc<Certificate>]) -> Result<Self, ErrorStack> {
-        let mut choice =
-            Self { first: ByKey::default(), exact: HashMap::new(), wildcard: HashMap::new() };
-        let first_names = certificates.first().map(|first| first.names.clone()).unwrap_or_default();
-        for (position, certificate) in certificates.iter().enumerate() {
-            let context = settings.context(certificate)?;
-            let is_ecdsa = certificate.key.id() == Id::EC;
-            for name in &certificate.names {
-                let by_key = match name.strip_prefix("*.") {
-                    Some(parent) => choice.wildcard.entry(parent.to_owned()).or_default(),
-                    None => choice.exact.entry(name.clone()).or_default(),
-                };
-                by_key.add(is_ecdsa, &context);
-            }
-            // A certificate of the other kind for the same names stands by for unknown names too.
-            if position == 0 || certificate.names == first_names {
-                choice.first.add(is_ecdsa, &context);
-            }
-        }
-        Ok(choice)
-    }
-
-    fn select(&self, mut hello: ClientHello<'_>) -> Result<(), SelectCertError> {
-        let name = hello.servername(NameType::HOST_NAME).map(str::to_ascii_lowercase);
-        let by_key = name.and_then(|name| self.find(&name)).unwrap_or(&self.first);
-        let context = match (&by_key.ecdsa, &by_key.other) {
-            (Some(ecdsa), Some(other)) => {
-                if verifies_ecdsa(&hello) {
-                    ecdsa
-                } else {
-                    other
-                }
-            }
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => return Err(SelectCertError::ERROR),
-        };
-        hello.ssl_mut().set_ssl_context(context).map_err(|_| SelectCertError::ERROR)
-    }
-
-    /// The name itself, or the wildcard of its parent (one label, RFC 9525, section 6.3).
-    fn find(&self, name: &str) -> Option<&ByKey> {
-        let name = name.strip_suffix('.').unwrap_or(name);
-        self.exact.get(name).or_else(|| {
-            let (_, parent) = name.split_once('.')?;
-            self.wildcard.get(parent)
-        })
-    }
-}
-
-impl ByKey {
-    /// The first certificate of a kind stays, as everywhere in the list.
-    fn add(&mut self, is_ecdsa: bool, context: &SslContext) {
-        let slot = if is_ecdsa { &mut self.ecdsa } else { &mut self.other };
-        slot.get_or_insert_with(|| context.clone());
-    }
-}
-
-/// Whether a client says that it can verify ECDSA: by its signature algorithms (RFC 8446, section
-/// 4.2.3), and, if it speaks TLS 1.2 only, by its cipher suites.
-fn verifies_ecdsa(hello: &ClientHello<'_>) -> bool {
-    let Some(algorithms) = hello.get_extension(ExtensionType::SIGNATURE_ALGORITHMS) else {
-        return false;
-    };
-    let listed = algorithms.get(2..).unwrap_or_default();
-    let by_algorithm = pairs(listed).any(|pair| matches!(pair, 0x0403 | 0x0503 | 0x0603));
-    let speaks_tls13 = hello
-        .get_extension(ExtensionType::SUPPORTED_VERSIONS)
-        .is_some_and(|versions| pairs(versions.get(1..).unwrap_or_default()).any(|v| v == 0x0304));
-    // ECDHE-ECDSA with AES-GCM or ChaCha20 (RFC 5289, RFC 7905).
-    let by_suite = || pairs(hello.ciphers()).any(|s| matches!(s, 0xc02b | 0xc02c | 0xcca9));
-    by_algorithm && (speaks_tls13 || by_suite())
-}
-
-fn pairs(bytes: &[u8]) -> impl Iterator<Item = u16> {
-    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
 }

@@ -11,12 +11,15 @@ mod upstreams;
 pub use handles::Handles;
 pub use upstreams::{Mirrored, Retried, Upstreams};
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use marchproxy_decide::snapshot::Snapshot;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::access_log::Counters;
+use crate::certificate::ocsp::Fault;
+use crate::listen::passthrough::OUTCOMES;
+use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
 use labels::Labels;
@@ -33,8 +36,15 @@ pub struct Metrics {
     reloads_failed: IntCounter,
     last_reload_successful: IntGauge,
     certificates: IntGaugeVec,
+    ocsp: Ocsp,
     log: Counters,
     labels: Mutex<Labels>,
+}
+
+/// What is told of OCSP answers.
+struct Ocsp {
+    refreshes: IntCounterVec,
+    expiries: IntGaugeVec,
 }
 
 /// What is told of listeners.
@@ -44,6 +54,7 @@ struct Listeners {
     refused: IntCounterVec,
     handshake_failures: IntCounterVec,
     accept_pauses: IntCounterVec,
+    passed_on: IntCounterVec,
     failures: IntGaugeVec,
 }
 
@@ -63,6 +74,10 @@ impl Metrics {
             last_reload_successful: build
                 .gauge("marchproxy_configuration_last_reload_successful")?,
             certificates: build.gauges("marchproxy_certificate_expiry_timestamp_seconds")?,
+            ocsp: Ocsp {
+                refreshes: build.counters("marchproxy_ocsp_refreshes_total")?,
+                expiries: build.gauges("marchproxy_ocsp_staple_expiry_timestamp_seconds")?,
+            },
             log: Counters {
                 dropped_lines: build.counter("marchproxy_access_log_dropped_lines_total")?,
                 write_errors: build.counter("marchproxy_access_log_write_errors_total")?,
@@ -106,6 +121,11 @@ impl Metrics {
         self.listeners.handshake_failures.with_label_values(&[listener, cause]).inc();
     }
 
+    /// A connection was to be passed on as it came; the outcome is one of few words.
+    pub fn passed_on(&self, listener: &str, outcome: &'static str) {
+        self.listeners.passed_on.with_label_values(&[listener, outcome]).inc();
+    }
+
     /// Accepting pauses.
     pub fn accept_paused(&self, listener: &str) {
         self.listeners.accept_pauses.with_label_values(&[listener]).inc();
@@ -147,6 +167,29 @@ impl Metrics {
         }
     }
 
+    /// A responder was asked about a certificate; `expiry` is when the answer that there is now
+    /// ends, in Unix seconds.
+    pub fn ocsp_refreshed(&self, certificate: &str, outcome: &'static str, expiry: i64) {
+        self.ocsp.refreshes.with_label_values(&[certificate, outcome]).inc();
+        self.ocsp.expiries.with_label_values(&[certificate]).set(expiry);
+    }
+
+    /// The certificates with OCSP answers, and no others, each with the end of what it has now.
+    pub fn staples(&self, certificates: &[(&str, i64)]) {
+        self.ocsp.expiries.reset();
+        for (name, expiry) in certificates {
+            self.ocsp.expiries.with_label_values(&[name]).set(*expiry);
+        }
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.certificates.replace(certificates.iter().map(|(name, _)| Arc::from(*name)));
+        labels.certificates.forget(|name| {
+            for outcome in Fault::OUTCOMES {
+                let _ = self.ocsp.refreshes.remove_label_values(&[name, outcome]);
+            }
+            true
+        });
+    }
+
     /// All metrics in the text format of Prometheus, version 0.0.4.
     pub fn render(&self) -> Result<Vec<u8>, String> {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
@@ -174,6 +217,7 @@ impl Listeners {
             total: build.counters("marchproxy_connections_total")?,
             refused: build.counters("marchproxy_connections_refused_total")?,
             handshake_failures: build.counters("marchproxy_handshake_failures_total")?,
+            passed_on: build.counters("marchproxy_passthrough_connections_total")?,
             accept_pauses: build.counters("marchproxy_accept_pauses_total")?,
             failures: build.gauges("marchproxy_listener_failures")?,
         })
@@ -188,8 +232,11 @@ impl Listeners {
         for family in [&self.total, &self.refused, &self.accept_pauses] {
             let _ = family.remove_label_values(&[name]);
         }
-        for cause in ["refused", "timeout"] {
+        for cause in CAUSES {
             let _ = self.handshake_failures.remove_label_values(&[name, cause]);
+        }
+        for outcome in OUTCOMES {
+            let _ = self.passed_on.remove_label_values(&[name, outcome]);
         }
         true
     }

@@ -9,13 +9,14 @@ use marchproxy_conf::model::{Config, Listener, Secret};
 use marchproxy_conf::report;
 use marchproxy_decide::snapshot::{Snapshot, compile};
 
+use super::staple;
 use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
-use crate::listen::tls::{Choice, ServerTls};
+use crate::listen::tls::{Prepared, ServerTls};
 use crate::observe::Observer;
 use crate::resolver::Resolver;
-use crate::upstream::Upstream;
+use crate::upstream::{Surroundings, Upstream};
 
 /// Why a configuration cannot serve.
 #[derive(Debug)]
@@ -59,11 +60,11 @@ struct Upstreams {
 struct Tls {
     server: Arc<ServerTls>,
     /// What it shows from now on, when it was there before.
-    renewed: Option<Choice>,
+    renewed: Option<Prepared>,
 }
 
-/// By name, those that listeners name.
-type Certificates = BTreeMap<String, Arc<Certificate>>;
+/// By name, those that listeners and upstreams name.
+pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
@@ -74,18 +75,20 @@ impl Fit {
         upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
         let tls = tls.into_iter().map(|tls| {
             let Tls { server, renewed } = tls?;
-            if let Some(choice) = renewed {
-                server.replace(choice);
+            if let Some(prepared) = renewed {
+                server.replace(prepared);
             }
             Some(server)
         });
         let handles = observer.metrics.for_snapshot(&snapshot);
+        staple::begin(&config.resolver, &certificates, observer);
         Arc::new(Generation {
             tls: tls.collect(),
             certificates: certificates
-                .into_iter()
-                .map(|(name, certificate)| (name, certificate.expiry()))
+                .iter()
+                .map(|(name, certificate)| (name.clone(), certificate.expiry()))
                 .collect(),
+            loaded: certificates,
             config,
             snapshot,
             handles,
@@ -121,10 +124,10 @@ pub(super) async fn load(
     };
     let snapshot = compile(&config, number, &digest, &mut read)
         .map_err(|problems| Unfit::Wrong(report::render(&problems, &loaded.sources)))?;
-    let certificates = certificates(&config).map_err(Unfit::Broken)?;
+    let certificates = certificates(&config, old).map_err(Unfit::Broken)?;
     let tls = config.listeners.iter().map(|listener| tls(listener, &certificates, old));
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
-    let upstreams = upstreams(&config, old).await.map_err(Unfit::Broken)?;
+    let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
     Ok(Fit { config, snapshot, upstreams, tls, certificates })
 }
 
@@ -133,6 +136,16 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
     for certificate in &config.certificates {
         files.push(certificate.chain.clone());
         if let Secret::File(path) = &certificate.key {
+            files.push(path.clone());
+        }
+        files.extend(certificate.ocsp.as_ref().and_then(|ocsp| ocsp.issuer.clone()));
+    }
+    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        for clients in tls.all_clients() {
+            files.push(clients.ca.clone());
+            files.extend(clients.crl.clone());
+        }
+        if let Some(Secret::File(path)) = &tls.tickets.keys {
             files.push(path.clone());
         }
     }
@@ -145,10 +158,12 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
     }));
 }
 
-fn certificates(config: &Config) -> Result<Certificates, String> {
-    let named = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+fn certificates(config: &Config, old: Option<&Generation>) -> Result<Certificates, String> {
+    let shown = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let presented = config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
+    let presented = presented.filter_map(|tls| tls.certificate.as_ref());
     let mut loaded = Certificates::new();
-    for name in named.flat_map(|tls| &tls.certificates) {
+    for name in shown.flat_map(|tls| &tls.certificates).chain(presented) {
         if loaded.contains_key(name.as_str()) {
             continue;
         }
@@ -156,7 +171,9 @@ fn certificates(config: &Config) -> Result<Certificates, String> {
         let found = found.ok_or_else(|| format!("certificate `{name}` is not configured"))?;
         let certificate =
             Certificate::load(found).map_err(|error| format!("certificate `{name}`: {error}"))?;
-        loaded.insert(name.to_string(), Arc::new(certificate));
+        let kept = old.and_then(|old| old.loaded.get(name.as_str()));
+        let kept = kept.filter(|kept| kept.is_still(&certificate)).cloned();
+        loaded.insert(name.to_string(), kept.unwrap_or_else(|| Arc::new(certificate)));
     }
     Ok(loaded)
 }
@@ -172,12 +189,13 @@ fn tls(
         names.filter_map(|name| certificates.get(name.as_str()).cloned()).collect();
     let kept = old.and_then(|old| {
         let position = old.config.listeners.iter().position(|one| one.name == listener.name)?;
-        old.tls.get(position)?.as_ref().filter(|kept| kept.fits(wanted, listener.protocol))
+        let was = old.config.listeners.get(position)?.tls.as_ref()?;
+        old.tls.get(position)?.as_ref().filter(|kept| kept.fits(was, wanted, listener.protocol))
     });
     let made = match kept {
         Some(kept) => kept
-            .prepare(&shown)
-            .map(|choice| Tls { server: Arc::clone(kept), renewed: Some(choice) }),
+            .prepare(wanted, &shown)
+            .map(|prepared| Tls { server: Arc::clone(kept), renewed: Some(prepared) }),
         None => ServerTls::new(wanted, listener.protocol, &shown)
             .map(|server| Tls { server: Arc::new(server), renewed: None }),
     };
@@ -186,7 +204,11 @@ fn tls(
 
 /// New upstreams have looked their names up once; that some name has no address yet keeps nobody
 /// from serving. What is known of endpoints goes on to the upstream that has the name now.
-async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Upstreams, String> {
+async fn upstreams(
+    config: &Config,
+    certificates: &Certificates,
+    old: Option<&Generation>,
+) -> Result<Upstreams, String> {
     let before = old.map(|old| old.upstreams.as_slice()).unwrap_or_default();
     // An upstream that is kept goes on asking the resolver it was made with.
     let has_resolver = old.is_some_and(|old| old.config.resolver == config.resolver);
@@ -195,14 +217,16 @@ async fn upstreams(config: &Config, old: Option<&Generation>) -> Result<Upstream
     let mut all = Vec::with_capacity(config.upstreams.len());
     let mut new = Vec::new();
     for wanted in &config.upstreams {
+        let named = wanted.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let certificate = named.and_then(|name| certificates.get(name.as_str()));
+        let around = Surroundings { own_zone, certificate };
         let before = before.iter().find(|upstream| *upstream.name == *wanted.name.as_str());
-        if let Some(kept) =
-            before.filter(|before| has_resolver && before.is_still(wanted, own_zone))
+        if let Some(kept) = before.filter(|before| has_resolver && before.is_still(wanted, around))
         {
             all.push(Arc::clone(kept));
             continue;
         }
-        let upstream = Upstream::new(wanted, own_zone, before.map(|before| &**before))
+        let upstream = Upstream::new(wanted, around, before.map(|before| &**before))
             .map_err(|error| format!("upstream `{}`: {error}", wanted.name))?;
         let upstream = Arc::new(upstream);
         new.push(Arc::clone(&upstream));

@@ -20,6 +20,7 @@ pub(super) fn build(
     let verify = config.tls.as_ref().and_then(|tls| tls.verify.as_ref());
     let name = verify.map(DnsName::as_str).or(host).unwrap_or_default();
     let mut peer = HttpPeer::new(address, config.tls.is_some(), name.to_owned());
+    peer.client_cert_key = trust.and_then(Trust::own);
     let options = &mut peer.options;
     options.alpn = match config.protocol {
         UpstreamProtocol::Http2 => ALPN::H2,

@@ -10,7 +10,9 @@ use boring::x509::X509;
 use marchproxy_conf::model::UpstreamTls;
 use marchproxy_conf::values::SpkiPin;
 use pingora_core::protocols::tls::CaType;
+use pingora_core::utils::tls::CertKey;
 
+use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PEM};
 
 /// The terms on which an upstream's endpoints are trusted.
@@ -18,6 +20,13 @@ pub struct Trust {
     pem: Vec<u8>,
     authorities: Option<Arc<CaType>>,
     pins: Vec<SpkiPin>,
+    own: Option<Own>,
+}
+
+/// What is presented to endpoints that ask for it.
+struct Own {
+    certificate: Arc<Certificate>,
+    pair: Arc<CertKey>,
 }
 
 /// What a handshake with an endpoint settled on.
@@ -46,11 +55,11 @@ impl fmt::Display for Refused {
 }
 
 impl Trust {
-    /// Reads what `tls` names.
+    /// Reads what `tls` names; `certificate` is what it presents.
     ///
     /// # Errors
     /// Which file, and what is wrong with it.
-    pub fn load(tls: &UpstreamTls) -> Result<Self, String> {
+    pub fn load(tls: &UpstreamTls, certificate: Option<&Arc<Certificate>>) -> Result<Self, String> {
         let pem = read(tls)?;
         let authorities = match &tls.ca {
             None => None,
@@ -62,12 +71,22 @@ impl Trust {
                 Some(Arc::new(bundle.into_boxed_slice()))
             }
         };
-        Ok(Self { pem, authorities, pins: tls.pins.clone() })
+        Ok(Self { pem, authorities, pins: tls.pins.clone(), own: certificate.map(Own::new) })
     }
 
-    /// Whether the files still hold what they held.
-    pub fn is_still(&self, tls: &UpstreamTls) -> bool {
-        read(tls).is_ok_and(|pem| pem == self.pem)
+    /// Whether the files still hold what they held, and what is presented is still the same.
+    pub fn is_still(&self, tls: &UpstreamTls, certificate: Option<&Arc<Certificate>>) -> bool {
+        let is_same = match (&self.own, certificate) {
+            (Some(own), Some(certificate)) => own.certificate.is_same(certificate),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same && read(tls).is_ok_and(|pem| pem == self.pem)
+    }
+
+    /// What is presented to endpoints that ask for it.
+    pub fn own(&self) -> Option<Arc<CertKey>> {
+        self.own.as_ref().map(|own| Arc::clone(&own.pair))
     }
 
     /// The authorities to trust instead of the system's.
@@ -101,6 +120,14 @@ impl Trust {
         } else {
             Err(Refused::Pin)
         }
+    }
+}
+
+impl Own {
+    fn new(certificate: &Arc<Certificate>) -> Self {
+        let chain = std::iter::once(&certificate.leaf).chain(&certificate.intermediates);
+        let pair = CertKey::new(chain.cloned().collect(), certificate.key.clone());
+        Self { certificate: Arc::clone(certificate), pair: Arc::new(pair) }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use marchproxy_conf::model::TlsVersion;
 use serde_json::{Value, json};
 
 use super::*;
@@ -129,7 +130,13 @@ fn what_a_trusted_peer_says_of_the_origin_is_appended_to() {
 #[test]
 fn tls_makes_the_scheme_https() {
     let mut exchange = exchange_from("203.0.113.9");
-    let tls = TlsFacts { version: "1.3", cipher: "x".into(), sni: None };
+    let tls = TlsFacts {
+        version: TlsVersion::Tls13,
+        cipher: "x".into(),
+        sni: None,
+        asked: None,
+        client: None,
+    };
     let Connection { client, local, .. } = *exchange.connection;
     let connection = Connection::new(client, local, "web".into(), Some(tls));
     exchange = Exchange::new(crate::exchange::Start {

@@ -36,6 +36,22 @@ pub const FIELDS: &[LogField] = &[
     sometimes("tls_version", "string", "`1.2` or `1.3`; absent without TLS."),
     sometimes("tls_cipher", "string", "The cipher suite."),
     sometimes("sni", "string", "The server name in the TLS handshake."),
+    sometimes(
+        "client_subject",
+        "string",
+        "The subject of the client's certificate, at most 512 bytes.",
+    ),
+    sometimes(
+        "client_certificate",
+        "string",
+        "SHA-256 of the client's certificate, in hex; absent when it had none.",
+    ),
+    sometimes("client_serial", "string", "The serial number of the client's certificate, in hex."),
+    sometimes(
+        "client_names",
+        "string",
+        "Alternative names in the client's certificate, with their kinds, at most 512 bytes.",
+    ),
     always("method", "string", "The method; `-` when the head could not be read."),
     always("scheme", "string", "`http` or `https`, as far as trusted proxies say."),
     always("host", "string", "The host, in lower case, with a port that is not the scheme's own."),

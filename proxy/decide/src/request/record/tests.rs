@@ -3,20 +3,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use marchproxy_conf::model::TlsVersion;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::exchange::{Connection, Moment, TlsFacts};
+use crate::exchange::{ClientCertificate, Connection, Moment, TlsFacts};
 use crate::testing::{Asked, exchange, snapshot_of_routes};
 use crate::verdict::Reason;
 
 fn full_exchange() -> Exchange {
     let mut exchange = exchange();
     let tls = TlsFacts {
-        version: "1.3",
+        version: TlsVersion::Tls13,
         cipher: "TLS_AES_128_GCM_SHA256".into(),
         sni: Some("shop.example.com".into()),
+        asked: None,
+        client: Some(Box::new(ClientCertificate {
+            subject: "CN=client.internal".into(),
+            fingerprint: "ab".repeat(32).into(),
+            serial: "01".into(),
+            names: "DNS:client.internal".into(),
+        })),
     };
     exchange.connection = Arc::new(Connection::new(
         exchange.connection.client,

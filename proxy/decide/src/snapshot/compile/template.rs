@@ -26,6 +26,8 @@ impl Scope<'_> {
         }
         match variable {
             "client" => Some(Piece::Client),
+            "client_certificate" => Some(Piece::ClientCertificate),
+            "client_subject" => Some(Piece::ClientSubject),
             "host" => Some(Piece::Host),
             "method" => Some(Piece::Method),
             "path" => Some(Piece::Path),

@@ -22,6 +22,8 @@ pub(super) struct Labels {
     pub(super) routes: Names,
     pub(super) upstreams: Names,
     pub(super) listeners: Names,
+    /// Those with OCSP answers.
+    pub(super) certificates: Names,
 }
 
 impl Names {
@@ -34,6 +36,12 @@ impl Names {
     fn propose(&mut self, names: impl Iterator<Item = Arc<str>>) {
         self.proposed = names.collect();
         self.known.extend(self.proposed.iter().cloned());
+    }
+
+    /// These, and no others, are served from now on.
+    pub(super) fn replace(&mut self, names: impl Iterator<Item = Arc<str>>) {
+        self.propose(names);
+        self.accept();
     }
 
     fn accept(&mut self) {

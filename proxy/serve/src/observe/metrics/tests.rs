@@ -26,6 +26,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.connection_refused("web");
     metrics.handshake_failed("web", "timeout");
     metrics.accept_paused("web");
+    metrics.passed_on("web", "passed");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
     metrics.upstreams.states("shop", [State::Serving].into_iter());
@@ -34,6 +35,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.upstreams.checked("shop", true);
     metrics.upstreams.retried("shop", Retried::Done);
     metrics.upstreams.mirrored("shop", Mirrored::Done);
+    metrics.ocsp_refreshed("example.com", "good", 5);
 }
 
 #[test]
