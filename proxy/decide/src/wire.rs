@@ -1,6 +1,7 @@
-//! HTTP/1 as it stands on the wire, before any parser has made a message of it.
+//! What stands on the wire, before any parser has made a message of it: HTTP/1, and what is in front of it.
 
 pub mod answer;
 pub mod body;
 pub mod chars;
 pub mod head;
+pub mod proxy_protocol;
