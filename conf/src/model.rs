@@ -10,7 +10,10 @@ mod route;
 mod upstream;
 
 pub use certificate::{Certificate, Secret};
-pub use listener::{ConnectionLimits, Listener, ListenerTls, Protocol, RequestLimits, TlsVersion};
+pub use listener::{
+    ConnectionLimits, Listener, ListenerTls, OtherPeers, Protocol, ProxyProtocol, RequestLimits,
+    TlsVersion,
+};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use route::{
     ErrorPage, HeaderEdits, HeaderMatch, Match, QueryMatch, Redirect, RedirectScheme, Respond,

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{Name, Size, SocketAddress, Time};
+use crate::values::{Name, Network, Size, SocketAddress, Time};
 
 /// A socket that clients connect to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -18,6 +18,9 @@ pub struct Listener {
     /// Present: the listener speaks TLS only. Absent: plain text only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ListenerTls>,
+    /// Present: load balancers in front say by the PROXY protocol whose connection it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Limits on connections, before there is a request.
     #[serde(default)]
     pub connections: ConnectionLimits,
@@ -63,6 +66,39 @@ pub enum TlsVersion {
     /// TLS 1.3 (RFC 8446).
     #[serde(rename = "1.3")]
     Tls13,
+}
+
+/// The PROXY protocol, version 1 or 2, in front of everything else on a connection.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a listener's `proxy_protocol`"))]
+pub struct ProxyProtocol {
+    /// Networks of the load balancers. Each connection from them must begin with a header, which is
+    /// believed.
+    #[schemars(length(min = 1))]
+    pub from: Vec<Network>,
+    /// From accept to the end of the header. The connection is closed after it.
+    #[serde(default = "header_time")]
+    #[schemars(extend("x-min" = "10ms", "x-max" = "10m"))]
+    pub timeout: Time,
+    /// What becomes of connections from elsewhere.
+    #[serde(default)]
+    pub others: OtherPeers,
+}
+
+fn header_time() -> Time {
+    Time::from_secs(5)
+}
+
+/// Connections from elsewhere than the load balancers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherPeers {
+    /// They are closed at once.
+    #[default]
+    Refuse,
+    /// They are clients of their own, unless they send a header: then they are closed.
+    Allow,
 }
 
 /// Limits on connections, before there is a request.

@@ -9,6 +9,7 @@ mod http1;
 mod http2;
 mod linger;
 mod memory;
+pub mod proxied;
 mod refuse;
 mod socket;
 pub mod table;

@@ -19,6 +19,10 @@ listeners[].protocol                  configuration::effects::a_listener_speaks_
 listeners[].tls                       reload::listeners::a_listener_turns_from_plain_text_to_tls_on_its_port
 listeners[].tls.certificates          tls::certificates::the_name_a_client_asks_for_chooses_the_certificate
 listeners[].tls.minimum               tls::listener::older_versions_are_refused
+listeners[].proxy_protocol            serving::proxy_protocol::the_client_is_whom_the_header_names
+listeners[].proxy_protocol.from       serving::proxy_protocol::connections_from_elsewhere_are_closed_with_and_without_a_header
+listeners[].proxy_protocol.timeout    serving::proxy_protocol::a_header_that_is_cut_off_or_late_is_counted_and_silence_is_not
+listeners[].proxy_protocol.others     serving::proxy_protocol::others_may_be_allowed_as_clients_but_not_with_a_header
 listeners[].connections               resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.total         resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.per_source    resilience::connections::a_source_at_its_limit_leaves_the_others_alone

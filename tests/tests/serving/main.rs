@@ -9,6 +9,7 @@ mod logs;
 mod metrics;
 mod pages;
 mod pool;
+mod proxy_protocol;
 mod relay;
 mod rewriting;
 mod routing;

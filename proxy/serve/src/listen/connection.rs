@@ -1,4 +1,4 @@
-//! One accepted connection: TLS, then the HTTP version it speaks.
+//! One accepted connection: whose it is, TLS, then the HTTP version it speaks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::caller::Caller;
 use super::http1;
 use super::http2;
+use super::proxied::{self, Ends, Stop};
 use super::socket::Socket;
 use super::table::Admitted;
 use super::worker::Worker;
@@ -22,10 +23,9 @@ use crate::drain::Drain;
 
 /// Serves one connection to its end, or until its listener cuts it.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {
-    let place = Arc::new(place);
     let mut cut = place.listener.drain();
     let drain = cut.clone();
-    let served = Box::pin(serve_admitted(stream, peer, &place, &worker, drain));
+    let served = Box::pin(serve_admitted(stream, peer, place, &worker, drain));
     tokio::select! {
         biased;
         () = served => {}
@@ -37,16 +37,23 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker:
 async fn serve_admitted(
     stream: TcpStream,
     peer: SocketAddr,
-    place: &Arc<Admitted>,
+    mut place: Admitted,
     worker: &Arc<Worker>,
     drain: Drain,
 ) {
     let Ok(local) = stream.local_addr() else { return };
+    let mut ends = Ends { client: peer, local };
+    if place.listener.view().config.proxy_protocol.is_some() {
+        let Some(told) = Box::pin(proxied(&stream, ends, &mut place, worker)).await else { return };
+        ends = told;
+    }
+    let place = Arc::new(place);
     let listener = &place.listener;
     let view = listener.view();
     let caller = |tls| {
-        let connection = Connection::new(peer, local, Arc::clone(&listener.name), tls);
-        Caller::new(Arc::clone(place), Arc::new(connection))
+        let name = Arc::clone(&listener.name);
+        let connection = Connection::new(ends.client, ends.local, name, tls);
+        Caller::new(Arc::clone(&place), Arc::new(connection))
     };
     let Some(tls) = view.tls.clone() else {
         let http2_only = !view.speaks_http1();
@@ -74,6 +81,27 @@ async fn serve_admitted(
         return Box::pin(http2::serve(stream, Bytes::new(), &caller, worker, drain)).await;
     }
     http1::serve(stream, caller, worker, drain).await;
+}
+
+/// The ends that a connection has by its PROXY header. `None`: it is to be closed, which is counted.
+async fn proxied(
+    stream: &TcpStream,
+    ends: Ends,
+    place: &mut Admitted,
+    worker: &Worker,
+) -> Option<Ends> {
+    let told = proxied::read(stream, ends, place).await;
+    let (name, metrics) = (&place.listener.name, &worker.edge.observer.metrics);
+    match told {
+        Ok(told) => return Some(told),
+        Err(Stop::Refused(refusal)) => metrics.header_refused(name, refusal),
+        Err(Stop::Full) => metrics.connection_refused(name),
+        Err(Stop::Silent) if place.listener.view().tls.is_some() => {
+            metrics.handshake_failed(name, "timeout");
+        }
+        Err(Stop::Silent | Stop::Gone) => {}
+    }
+    None
 }
 
 fn tls_facts(stream: &SslStream<Socket>) -> TlsFacts {

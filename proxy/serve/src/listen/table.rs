@@ -64,6 +64,25 @@ struct Sources {
     by_source: HashMap<IpAddr, u32>,
 }
 
+impl Sources {
+    /// One more from there. Gives how many there are.
+    fn enter(&mut self, source: IpAddr) -> u32 {
+        let count = self.by_source.entry(source).or_insert(0);
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// One less from there.
+    fn leave(&mut self, source: IpAddr) {
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
+        }
+    }
+}
+
 /// Counts as one connection of its listener while it lives.
 pub struct Admitted {
     /// The listener.
@@ -77,12 +96,21 @@ impl Drop for Admitted {
         self.observer.metrics.connection_closed(&self.listener.name);
         let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.total = sources.total.saturating_sub(1);
-        if let Some(count) = sources.by_source.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                sources.by_source.remove(&self.source);
-            }
-        }
+        sources.leave(self.source);
+    }
+}
+
+impl Admitted {
+    /// Counts for `address` from now on, and no longer for the one it was admitted for. `false`: there
+    /// are too many from there.
+    pub fn goes_to(&mut self, address: IpAddr) -> bool {
+        let source = source_of(address);
+        let most = self.listener.view().config.connections.per_source;
+        let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.leave(self.source);
+        // Counted even if it is too many: it leaves this source when it is dropped.
+        self.source = source;
+        sources.enter(source) <= most
     }
 }
 
@@ -127,11 +155,10 @@ impl Listener {
         if sources.total >= limits.total {
             return None;
         }
-        let count = sources.by_source.entry(source).or_insert(0);
-        if *count >= limits.per_source {
+        if sources.by_source.get(&source).is_some_and(|count| *count >= limits.per_source) {
             return None;
         }
-        *count = count.saturating_add(1);
+        sources.enter(source);
         sources.total = sources.total.saturating_add(1);
         drop(sources);
         observer.metrics.connection_opened(&self.name);

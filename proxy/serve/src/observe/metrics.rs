@@ -15,6 +15,7 @@ use marchproxy_decide::snapshot::Snapshot;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::access_log::Counters;
+use crate::listen::proxied::Refusal;
 use build::Builder;
 use handles::Families;
 use labels::Labels;
@@ -39,6 +40,7 @@ struct Listeners {
     total: IntCounterVec,
     refused: IntCounterVec,
     handshake_failures: IntCounterVec,
+    proxy_protocol_refusals: IntCounterVec,
     accept_pauses: IntCounterVec,
     failures: IntGaugeVec,
 }
@@ -99,6 +101,12 @@ impl Metrics {
     /// A TLS handshake did not succeed; the cause is one of few words.
     pub fn handshake_failed(&self, listener: &str, cause: &'static str) {
         self.listeners.handshake_failures.with_label_values(&[listener, cause]).inc();
+    }
+
+    /// A connection was closed for its header of the PROXY protocol.
+    pub fn header_refused(&self, listener: &str, cause: Refusal) {
+        let labels = [listener, cause.as_str()];
+        self.listeners.proxy_protocol_refusals.with_label_values(&labels).inc();
     }
 
     /// Accepting pauses.
@@ -168,6 +176,7 @@ impl Listeners {
             total: build.counters("marchproxy_connections_total")?,
             refused: build.counters("marchproxy_connections_refused_total")?,
             handshake_failures: build.counters("marchproxy_handshake_failures_total")?,
+            proxy_protocol_refusals: build.counters("marchproxy_proxy_protocol_refusals_total")?,
             accept_pauses: build.counters("marchproxy_accept_pauses_total")?,
             failures: build.gauges("marchproxy_listener_failures")?,
         })
@@ -184,6 +193,9 @@ impl Listeners {
         }
         for cause in ["refused", "timeout"] {
             let _ = self.handshake_failures.remove_label_values(&[name, cause]);
+        }
+        for cause in Refusal::ALL.map(Refusal::as_str) {
+            let _ = self.proxy_protocol_refusals.remove_label_values(&[name, cause]);
         }
         true
     }

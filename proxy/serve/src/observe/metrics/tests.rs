@@ -24,6 +24,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.connection_opened("web");
     metrics.connection_refused("web");
     metrics.handshake_failed("web", "timeout");
+    metrics.header_refused("web", Refusal::Doubled);
     metrics.accept_paused("web");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
