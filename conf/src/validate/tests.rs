@@ -135,6 +135,12 @@ fn trust_in_everyone_is_a_warning() {
     assert_eq!(trust("10.0.0.0/8"), none());
     assert_eq!(trust("0.0.0.0/0"), ["trusts-everyone 10:19"]);
     assert_eq!(trust("::/0"), ["trusts-everyone 10:19"]);
+    let from = |network: &str| {
+        let keys = format!(":8080\n    proxy_protocol: {{ from: ['10.0.0.1', '{network}'] }}\n");
+        found(&FINE.replace(":8080\n", &keys))
+    };
+    assert_eq!(from("10.0.0.0/8"), none());
+    assert_eq!(from("::/0"), ["trusts-everyone 4:41"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Requests on their way: routes, rewrites, forwarding, protocols, and what is told of them.
 #![forbid(unsafe_code)]
 
+mod balancers;
 mod bodies;
 mod forwarding;
 mod grpc;
