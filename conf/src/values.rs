@@ -6,12 +6,14 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 mod address;
+mod listen;
 mod names;
 mod pattern;
 mod template;
 mod units;
 
 pub use address::{DnsName, HostPort, Network, SocketAddress};
+pub use listen::{FileMode, ListenAddress};
 pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};
 pub use template::{Piece, Template};

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{Name, Network, Size, SocketAddress, Time};
+use crate::values::{FileMode, ListenAddress, Name, Network, Size, Time};
 
 /// A socket that clients connect to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -10,8 +10,12 @@ use crate::values::{Name, Network, Size, SocketAddress, Time};
 pub struct Listener {
     /// Unique among listeners; a label in metrics and logs.
     pub name: Name,
-    /// Address and port, such as `0.0.0.0:8080` or `[::]:443`. `[::]` takes IPv4 as well.
-    pub address: SocketAddress,
+    /// Address and port, such as `0.0.0.0:8080` or `[::]:443`; `[::]` takes IPv4 as well. Or a Unix
+    /// socket: `unix:` and its path.
+    pub address: ListenAddress,
+    /// The permissions of a Unix socket; whoever may write may connect. Absent: `0660`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_mode: Option<FileMode>,
     /// Which HTTP versions are spoken.
     #[serde(default)]
     pub protocol: Protocol,
@@ -27,6 +31,13 @@ pub struct Listener {
     /// Limits on each request.
     #[serde(default)]
     pub requests: RequestLimits,
+}
+
+impl Listener {
+    /// The permissions of its Unix socket.
+    pub fn permissions(&self) -> FileMode {
+        self.socket_mode.unwrap_or(FileMode::GROUP)
+    }
 }
 
 /// HTTP versions of a listener.
@@ -74,8 +85,8 @@ pub enum TlsVersion {
 #[schemars(extend("x-noun" = "a listener's `proxy_protocol`"))]
 pub struct ProxyProtocol {
     /// Networks of the load balancers. Each connection from them must begin with a header, which is
-    /// believed.
-    #[schemars(length(min = 1))]
+    /// believed. Needed, but for a Unix socket: each connection to it must begin with one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<Network>,
     /// From accept to the end of the header. The connection is closed after it.
     #[serde(default = "header_time")]

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use proptest::prelude::*;
 
 use super::{
-    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Piece, Size,
-    SocketAddress, SpkiPin, Template, Time,
+    DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
+    PathPattern, Piece, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// What a text says is printed in one spelling, which says the same and stays as it is.
@@ -85,6 +85,8 @@ proptest! {
     fn every_value_is_printed_as_it_is_read(text in any_value()) {
         assert_round_trip::<Name>(&text);
         assert_round_trip::<SocketAddress>(&text);
+        assert_round_trip::<ListenAddress>(&text);
+        assert_round_trip::<FileMode>(&text);
         assert_round_trip::<HostPort>(&text);
         assert_round_trip::<DnsName>(&text);
         assert_round_trip::<Network>(&text);
@@ -194,4 +196,41 @@ fn names_hosts_and_fields_are_compared_without_case() {
 fn nothing_may_be_named_none() {
     assert!("none".parse::<Name>().is_err());
     assert!("none-of-them".parse::<Name>().is_ok());
+}
+
+#[test]
+fn a_path_of_a_socket_has_one_spelling() {
+    assert_eq!(shown::<ListenAddress>("unix:/run/a b.sock").unwrap(), "unix:/run/a b.sock");
+    assert_eq!(shown::<ListenAddress>("[::0]:80").unwrap(), "[::]:80");
+    for text in [
+        "unix:",
+        "unix:/",
+        "unix:a",
+        "unix:./a",
+        "unix:/a/",
+        "unix://a",
+        "unix:/a/./b",
+        "unix:/a/../b",
+        "unix:/a//b",
+        "unix:/a\nb",
+        "unix:/a\0",
+        "unix",
+        "/run/a",
+        "@a",
+        "unix:@a",
+    ] {
+        assert!(!is::<ListenAddress>(text), "{text:?}");
+    }
+    let longest = format!("unix:/{}", "a".repeat(106));
+    assert!(is::<ListenAddress>(&longest));
+    assert!(!is::<ListenAddress>(&format!("{longest}a")));
+}
+
+#[test]
+fn permissions_are_octal() {
+    assert_eq!(shown::<FileMode>("660").unwrap(), "0660");
+    assert_eq!("0600".parse::<FileMode>().unwrap().bits(), 0o600);
+    for text in ["", "0", "66", "0668", "6600", "01777", "0o660", "+660", "rw-rw----"] {
+        assert!(!is::<FileMode>(text), "{text:?}");
+    }
 }

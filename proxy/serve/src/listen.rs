@@ -1,6 +1,7 @@
 //! The accept side: from listening sockets to requests.
 
 mod accept;
+mod bind;
 mod caller;
 mod connection;
 mod descriptors;
@@ -12,6 +13,7 @@ mod memory;
 pub mod proxied;
 mod refuse;
 mod socket;
+mod stream;
 pub mod table;
 pub mod tls;
 mod transport;

@@ -14,7 +14,8 @@ use serde_json::Value;
 const PROOFS: &str = "
 listeners                             reload::listeners::a_listener_is_added_and_serves_at_once
 listeners[].name                      reload::listeners::two_listeners_swap_their_ports
-listeners[].address                   serving::routing::a_proxy_for_ipv6_takes_ipv4_as_well
+listeners[].address                   serving::routing::a_proxy_for_ipv6_takes_ipv4_as_well serving::unix::every_version_is_spoken_by_a_client_that_is_on_this_machine
+listeners[].socket_mode               serving::unix::its_permissions_are_those_that_are_told_and_change_with_a_reload
 listeners[].protocol                  configuration::effects::a_listener_speaks_only_the_version_it_is_told configuration::effects::a_tls_listener_speaks_only_the_version_it_is_told
 listeners[].tls                       reload::listeners::a_listener_turns_from_plain_text_to_tls_on_its_port
 listeners[].tls.certificates          tls::certificates::the_name_a_client_asks_for_chooses_the_certificate

@@ -19,6 +19,7 @@ listeners:
     address: "127.0.0.1:@tls-port@"
     proxy_protocol: { from: [127.0.0.1] }
     tls: { certificates: [shop] }
+  - { name: socket, address: "unix:@dir@/web.sock", proxy_protocol: {} }
 certificates: [{ name: shop, chain: "@dir@/shop.pem", key: { file: "@dir@/shop.key" } }]
 routes: [{ name: everything, match: { path: / }, upstream: app }]
 upstreams: [{ name: app, endpoints: ["@origin@"] }]
@@ -45,6 +46,7 @@ fn values(site: &Site) -> Values {
     let mut values = Values::default();
     values.set("plain", site.proxy.address("web"));
     values.set("tls", site.proxy.address("tls"));
+    values.set("socket", site.proxy.folder().path().join("web.sock").display());
     values
 }
 
@@ -89,11 +91,13 @@ async fn haproxy_says_by_version_1_and_by_version_2_who_the_client_is() {
     ] {
         let sections = format!(
             "listen plain\n  bind 127.0.0.1:@front-port@\n  server one @plain@ {how}\n\
-             listen tls\n  bind 127.0.0.1:@secure-port@\n  server one @tls@ {how}\n"
+             listen tls\n  bind 127.0.0.1:@secure-port@\n  server one @tls@ {how}\n\
+             listen socket\n  bind 127.0.0.1:@local-port@\n  server one unix@@socket@ {how}\n"
         );
         let mut haproxy = Haproxy::start(values(&site), &sections).await;
         tells_the_client(&site, haproxy.address("front-port"), false).await;
         tells_the_client(&site, haproxy.address("secure-port"), true).await;
+        tells_the_client(&site, haproxy.address("local-port"), false).await;
     }
     assert_eq!(refusals(&site.proxy).await, None);
 }
@@ -130,9 +134,11 @@ async fn haproxy_without_a_header_is_closed_and_counted() {
 async fn nginx_says_by_version_1_who_the_client_is() {
     let site = start().await;
     let stream = "server { listen 127.0.0.1:@web-port@; proxy_pass @plain@; proxy_protocol on; }
-                  server { listen 127.0.0.1:@secure-port@; proxy_pass @tls@; proxy_protocol on; }";
+                  server { listen 127.0.0.1:@secure-port@; proxy_pass @tls@; proxy_protocol on; }
+                  server { listen 127.0.0.1:@local-port@; proxy_pass unix:@socket@; proxy_protocol on; }";
     let mut nginx = Nginx::stream(values(&site), stream).await;
     tells_the_client(&site, nginx.address("web-port"), false).await;
     tells_the_client(&site, nginx.address("secure-port"), true).await;
+    tells_the_client(&site, nginx.address("local-port"), false).await;
     assert_eq!(refusals(&site.proxy).await, None);
 }

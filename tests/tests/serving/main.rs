@@ -15,5 +15,6 @@ mod relay;
 mod rewriting;
 mod routing;
 mod trust;
+mod unix;
 mod upstreams;
 mod websocket;

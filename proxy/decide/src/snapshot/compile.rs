@@ -73,6 +73,7 @@ fn listener(model: &Listener) -> ListenerRules {
     let Listener {
         name,
         address: _,        // the accept loop
+        socket_mode: _,    // the accept loop
         protocol: _,       // the accept loop
         tls: _,            // the accept loop
         proxy_protocol: _, // the accept loop

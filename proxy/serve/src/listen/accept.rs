@@ -1,27 +1,53 @@
 //! The accept loop: from a listening socket to tasks that serve its connections.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::net::{TcpListener, TcpStream};
+use marchproxy_conf::values::ListenAddress;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 
 use super::connection;
 use super::descriptors;
+use super::stream::Stream;
 use super::table::Listener;
 use super::worker::Worker;
 
 /// How long accepting pauses when the process or the system is out of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A socket that is accepted from.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(socket: OwnedFd, address: &ListenAddress) -> io::Result<Self> {
+        Ok(match address {
+            ListenAddress::Ip(_) => Self::Tcp(TcpListener::from_std(socket.into())?),
+            ListenAddress::Unix(_) => {
+                Self::Unix(UnixListener::from_std(net::UnixListener::from(socket))?)
+            }
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(socket) => Ok(Stream::Tcp(socket.accept().await?.0)),
+            Self::Unix(socket) => Ok(Stream::Unix(socket.accept().await?.0)),
+        }
+    }
+}
+
 /// Accepts until the listener stops, then takes what is still in the queue, so that no client
 /// whose connection the kernel has completed is reset.
-pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker: Arc<Worker>) {
-    let socket = match TcpListener::from_std(socket) {
+pub async fn run(socket: OwnedFd, listener: Arc<Listener>, worker: Arc<Worker>) {
+    let socket = match Acceptor::new(socket, &listener.address) {
         Ok(socket) => socket,
         Err(error) => {
             tracing::error!(listener = &*listener.name, %error, "cannot watch a listening socket");
@@ -36,9 +62,9 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok(stream) => {
                 let was_last = descriptors::is_kept_back(stream.as_raw_fd());
-                take(stream, peer, &listener, &worker);
+                take(stream, &listener, &worker);
                 if was_last {
                     pause(&listener, &worker, "few file descriptors are left").await;
                 }
@@ -47,8 +73,8 @@ pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker:
             Err(error) => pause(&listener, &worker, &error.to_string()).await,
         }
     }
-    while let Some(Ok((stream, peer))) = socket.accept().now_or_never() {
-        take(stream, peer, &listener, &worker);
+    while let Some(Ok(stream)) = socket.accept().now_or_never() {
+        take(stream, &listener, &worker);
     }
 }
 
@@ -66,13 +92,17 @@ async fn pause(listener: &Listener, worker: &Arc<Worker>, why: &str) {
     tracing::info!(listener = &*listener.name, "accepting goes on");
 }
 
-fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {
-    let Some(place) = listener.admit(peer.ip(), &worker.edge.observer) else {
+fn take(stream: Stream, listener: &Arc<Listener>, worker: &Arc<Worker>) {
+    // Nobody's any more.
+    let Ok(ends) = stream.ends(listener.view().tls.is_some()) else { return };
+    // Peers at a Unix socket cannot be told apart.
+    let source = (!stream.is_unix()).then_some(ends.client.ip());
+    let Some(place) = listener.admit(source, &worker.edge.observer) else {
         worker.edge.observer.metrics.connection_refused(&listener.name);
         return;
     };
-    let _ = stream.set_nodelay(true);
-    tokio::spawn(connection::serve(stream, peer, place, Arc::clone(worker)));
+    stream.set_nodelay();
+    tokio::spawn(connection::serve(stream, ends, place, Arc::clone(worker)));
 }
 
 /// The client went away before it was accepted: nobody else's concern.

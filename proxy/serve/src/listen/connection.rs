@@ -1,6 +1,5 @@
 //! One accepted connection: whose it is, TLS, then the HTTP version it speaks.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +8,6 @@ use bytes::Bytes;
 use marchproxy_decide::exchange::{Connection, TlsFacts};
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::{ALPN, SslStream};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::caller::Caller;
@@ -17,15 +15,16 @@ use super::http1;
 use super::http2;
 use super::proxied::{self, Ends, Stop};
 use super::socket::Socket;
+use super::stream::Stream;
 use super::table::Admitted;
 use super::worker::Worker;
 use crate::drain::Drain;
 
 /// Serves one connection to its end, or until its listener cuts it.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {
+pub async fn serve(stream: Stream, ends: Ends, place: Admitted, worker: Arc<Worker>) {
     let mut cut = place.listener.drain();
     let drain = cut.clone();
-    let served = Box::pin(serve_admitted(stream, peer, place, &worker, drain));
+    let served = Box::pin(serve_admitted(stream, ends, place, &worker, drain));
     tokio::select! {
         biased;
         () = served => {}
@@ -35,14 +34,12 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker:
 }
 
 async fn serve_admitted(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    mut ends: Ends,
     mut place: Admitted,
     worker: &Arc<Worker>,
     drain: Drain,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
-    let mut ends = Ends { client: peer, local };
     if place.listener.view().config.proxy_protocol.is_some() {
         let Some(told) = Box::pin(proxied(&stream, ends, &mut place, worker)).await else { return };
         ends = told;
@@ -85,7 +82,7 @@ async fn serve_admitted(
 
 /// The ends that a connection has by its PROXY header. `None`: it is to be closed, which is counted.
 async fn proxied(
-    stream: &TcpStream,
+    stream: &Stream,
     ends: Ends,
     place: &mut Admitted,
     worker: &Worker,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use marchproxy_conf::model::OtherPeers;
 use marchproxy_decide::wire::proxy_protocol::{self, Client, Fault};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::stream::Stream;
 use super::table::{Admitted, Listener};
 
 /// Looked at in one piece. Most headers are shorter than 60 bytes.
@@ -108,12 +108,14 @@ enum Demand {
 /// Reads the header in front of a connection, if one must be there, and nothing beyond it. From then
 /// on the connection counts for the client that it names. Gives the ends that the connection has by
 /// it, once something has come behind it.
-pub async fn read(tcp: &TcpStream, ends: Ends, place: &mut Admitted) -> Result<Ends, Stop> {
-    let Some((demand, patience)) = demand(ends.client, &place.listener)? else { return Ok(ends) };
+pub async fn read(stream: &Stream, ends: Ends, place: &mut Admitted) -> Result<Ends, Stop> {
+    let Some((demand, patience)) = demand(stream, ends.client, &place.listener)? else {
+        return Ok(ends);
+    };
     let (told, refusal) = match demand {
         Demand::Header(time) => {
             // In a box, which is gone while the client is waited for.
-            let header = Box::pin(timeout(time, header(tcp))).await;
+            let header = Box::pin(timeout(time, header(stream))).await;
             let client = header.map_err(|_| Stop::Refused(Refusal::Timeout))??;
             (ends_by(client, ends), Refusal::Doubled)
         }
@@ -122,7 +124,7 @@ pub async fn read(tcp: &TcpStream, ends: Ends, place: &mut Admitted) -> Result<E
     if told.client != ends.client && !place.goes_to(told.client.ip()) {
         return Err(Stop::Full);
     }
-    match timeout(patience, begins_with_header(tcp)).await {
+    match timeout(patience, begins_with_header(stream)).await {
         Ok(false) => Ok(told),
         Ok(true) => Err(Stop::Refused(refusal)),
         Err(_) => Err(Stop::Silent),
@@ -139,10 +141,15 @@ fn ends_by(client: Client, ends: Ends) -> Ends {
 
 /// What is asked of a connection from `peer`, and how long its first bytes, behind the header, may
 /// take. `None`: nothing.
-fn demand(peer: SocketAddr, listener: &Listener) -> Result<Option<(Demand, Duration)>, Stop> {
+fn demand(
+    stream: &Stream,
+    peer: SocketAddr,
+    listener: &Listener,
+) -> Result<Option<(Demand, Duration)>, Stop> {
     let view = listener.view();
     let Some(rules) = &view.config.proxy_protocol else { return Ok(None) };
-    let demand = if rules.from.iter().any(|network| network.contains(peer.ip())) {
+    let is_named = || rules.from.iter().any(|network| network.contains(peer.ip()));
+    let demand = if stream.is_unix() || is_named() {
         Demand::Header(rules.timeout.duration())
     } else if rules.others == OtherPeers::Allow {
         Demand::NoHeader
@@ -157,12 +164,12 @@ fn demand(peer: SocketAddr, listener: &Listener) -> Result<Option<(Demand, Durat
 }
 
 /// Takes the header from the connection. What stands behind it is left for those it is meant for.
-async fn header(tcp: &TcpStream) -> Result<Client, Stop> {
+async fn header(stream: &Stream) -> Result<Client, Stop> {
     let mut came = Vec::new();
     let mut piece = [0; PIECE];
     loop {
         let before = came.len();
-        let count = tcp.peek(&mut piece).await.unwrap_or(0);
+        let count = stream.peek(&mut piece).await.unwrap_or(0);
         if count == 0 {
             let is_begun = before > 0;
             return Err(if is_begun { Stop::Refused(Refusal::Truncated) } else { Stop::Gone });
@@ -173,7 +180,7 @@ async fn header(tcp: &TcpStream) -> Result<Client, Stop> {
         let end = header.map_or(came.len(), |header| header.length);
         let own = piece.get_mut(..end.saturating_sub(before)).unwrap_or_default();
         // It is there: that has just been seen.
-        if tcp.try_read(own).ok() != Some(own.len()) {
+        if stream.try_read(own).ok() != Some(own.len()) {
             return Err(Stop::Gone);
         }
         if let Some(header) = header {
@@ -184,8 +191,8 @@ async fn header(tcp: &TcpStream) -> Result<Client, Stop> {
 
 /// Whether what comes next is a header. A signature that comes in pieces is not seen: HTTP and TLS
 /// refuse it then.
-async fn begins_with_header(tcp: &TcpStream) -> bool {
+async fn begins_with_header(stream: &Stream) -> bool {
     let mut first = [0; SIGNATURE];
-    let count = tcp.peek(&mut first).await.unwrap_or(0);
+    let count = stream.peek(&mut first).await.unwrap_or(0);
     proxy_protocol::is_announced(first.get(..count).unwrap_or_default())
 }

@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use marchproxy_conf::model::{self, Protocol};
+use marchproxy_conf::values::ListenAddress;
 use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::bind::{self, SocketFile};
 use super::tls::ServerTls;
 use super::worker::{Order, WorkerHandle};
 use crate::drain::{Drain, DrainSender, Phase};
@@ -50,7 +53,7 @@ pub struct Listener {
     /// Its name.
     pub name: Arc<str>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     view: ArcSwap<View>,
     drain: DrainSender,
     stop: watch::Sender<bool>,
@@ -73,7 +76,8 @@ impl Sources {
     }
 
     /// One less from there.
-    fn leave(&mut self, source: IpAddr) {
+    fn leave(&mut self, source: Option<IpAddr>) {
+        let Some(source) = source else { return };
         if let Some(count) = self.by_source.get_mut(&source) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -87,7 +91,7 @@ impl Sources {
 pub struct Admitted {
     /// The listener.
     pub listener: Arc<Listener>,
-    source: IpAddr,
+    source: Option<IpAddr>,
     observer: Arc<Observer>,
 }
 
@@ -109,13 +113,13 @@ impl Admitted {
         let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.leave(self.source);
         // Counted even if it is too many: it leaves this source when it is dropped.
-        self.source = source;
+        self.source = Some(source);
         sources.enter(source) <= most
     }
 }
 
 impl Listener {
-    fn new(address: SocketAddr, view: View) -> Self {
+    fn new(address: ListenAddress, view: View) -> Self {
         Self {
             name: view.config.name.as_str().into(),
             address,
@@ -146,19 +150,27 @@ impl Listener {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
-    /// Admits a connection from `address`, unless there are too many.
-    pub fn admit(self: &Arc<Self>, address: IpAddr, observer: &Arc<Observer>) -> Option<Admitted> {
-        let source = source_of(address);
+    /// Admits a connection from `address`, unless there are too many. One without an address counts
+    /// only among all.
+    pub fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        observer: &Arc<Observer>,
+    ) -> Option<Admitted> {
+        let source = address.map(source_of);
         let view = self.view();
         let limits = &view.config.connections;
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if sources.total >= limits.total {
             return None;
         }
-        if sources.by_source.get(&source).is_some_and(|count| *count >= limits.per_source) {
+        let before = source.and_then(|source| sources.by_source.get(&source));
+        if before.is_some_and(|count| *count >= limits.per_source) {
             return None;
         }
-        sources.enter(source);
+        if let Some(source) = source {
+            sources.enter(source);
+        }
         sources.total = sources.total.saturating_add(1);
         drop(sources);
         observer.metrics.connection_opened(&self.name);
@@ -188,7 +200,25 @@ fn source_of(address: IpAddr) -> IpAddr {
 /// A listener and the socket it was bound with.
 struct Open {
     listener: Arc<Listener>,
-    socket: TcpListener,
+    socket: Bound,
+}
+
+/// A socket that listens, with its file if it has one.
+struct Bound {
+    socket: OwnedFd,
+    file: Option<SocketFile>,
+}
+
+impl Open {
+    /// Changes it where it stands.
+    fn change(&self, view: View) -> io::Result<()> {
+        let mode = view.config.permissions();
+        let before = self.listener.view.swap(Arc::new(view));
+        if mode != before.config.permissions() {
+            bind::set_mode(&self.listener.address, mode)?;
+        }
+        Ok(())
+    }
 }
 
 /// A listener that could not be opened, and why.
@@ -197,7 +227,7 @@ pub struct Failure {
     /// Its name.
     pub name: String,
     /// Where it should listen.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// What the system says.
     pub error: String,
 }
@@ -208,14 +238,20 @@ pub struct Table {
     /// Closed, with connections that still run.
     leaving: Vec<Arc<Listener>>,
     /// Sockets that need not be bound: of another process, or of a listener that is gone.
-    spare: HashMap<SocketAddr, TcpListener>,
+    spare: HashMap<ListenAddress, Bound>,
+    /// What another process may still go on with, and with it its files.
+    inherited: Vec<ListenAddress>,
     workers: Vec<WorkerHandle>,
 }
 
 impl Table {
     /// A table without listeners; `inherited` are sockets that need not be bound again.
-    pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<SocketAddr, TcpListener>) -> Self {
-        Self { open: HashMap::new(), leaving: Vec::new(), spare: inherited, workers }
+    pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<ListenAddress, OwnedFd>) -> Self {
+        let addresses = inherited.keys().cloned().collect();
+        let spare = inherited.into_iter();
+        let spare =
+            spare.map(|(address, socket)| (address, Bound { socket, file: None })).collect();
+        Self { open: HashMap::new(), leaving: Vec::new(), spare, inherited: addresses, workers }
     }
 
     /// Makes the open listeners those of `views`: what is new is opened, what stays is changed
@@ -229,12 +265,12 @@ impl Table {
         let mut failures = Vec::new();
         for view in views {
             let name = view.config.name.to_string();
-            if let Some(open) = self.open.get(&name) {
-                open.listener.view.store(Arc::new(view));
-                continue;
-            }
-            let address = view.config.address.get();
-            if let Err(error) = self.open(address, view) {
+            let address = view.config.address.clone();
+            let opened = match self.open.get(&name) {
+                Some(open) => open.change(view),
+                None => self.open(&address, view),
+            };
+            if let Err(error) = opened {
                 failures.push(Failure { name, address, error: error.to_string() });
             }
         }
@@ -249,8 +285,28 @@ impl Table {
     }
 
     /// The sockets, to be handed to another process.
-    pub fn sockets(&self) -> impl Iterator<Item = (SocketAddr, &TcpListener)> {
-        self.open.values().map(|open| (open.listener.address, &open.socket))
+    pub fn sockets(&self) -> impl Iterator<Item = (ListenAddress, BorrowedFd<'_>)> {
+        self.open.values().map(|open| (open.listener.address.clone(), open.socket.socket.as_fd()))
+    }
+
+    /// Takes over the files of inherited Unix sockets, which their process has left; those that are
+    /// not used are removed.
+    pub fn adopt_files(&mut self) {
+        for address in std::mem::take(&mut self.inherited) {
+            let mut open = self.open.values_mut();
+            match open.find(|open| open.listener.address == address) {
+                Some(open) if open.socket.file.is_some() => {}
+                Some(open) => open.socket.file = SocketFile::of(&address),
+                None => drop(SocketFile::of(&address)),
+            }
+        }
+    }
+
+    /// Leaves the files of Unix sockets to another process, which has the sockets.
+    pub fn leave_files(&mut self) {
+        for file in self.open.values_mut().filter_map(|open| open.socket.file.take()) {
+            file.leave();
+        }
     }
 
     /// Closes all sockets. What runs goes on to its end.
@@ -279,8 +335,7 @@ impl Table {
     fn close_all_but(&mut self, views: &[View]) -> Vec<Arc<Listener>> {
         let stays = |name: &str, open: &Open| {
             views.iter().any(|view| {
-                view.config.name.as_str() == name
-                    && view.config.address.get() == open.listener.address
+                view.config.name.as_str() == name && view.config.address == open.listener.address
             })
         };
         let mut gone = Vec::new();
@@ -288,8 +343,8 @@ impl Table {
         {
             listener.end(Phase::Drain);
             // Another listener may go on with the socket: then no client in its queue is refused.
-            if views.iter().any(|view| view.config.address.get() == listener.address) {
-                self.spare.insert(listener.address, socket);
+            if views.iter().any(|view| view.config.address == listener.address) {
+                self.spare.insert(listener.address.clone(), socket);
             }
             gone.push(listener);
         }
@@ -297,15 +352,19 @@ impl Table {
         gone
     }
 
-    fn open(&mut self, address: SocketAddr, view: View) -> io::Result<()> {
-        let socket = match self.spare.remove(&address) {
-            Some(socket) => socket,
-            None => bind(address)?,
+    fn open(&mut self, address: &ListenAddress, view: View) -> io::Result<()> {
+        let mode = view.config.permissions();
+        let socket = match self.spare.remove(address) {
+            Some(socket) => {
+                bind::set_mode(address, mode)?;
+                socket
+            }
+            None => Bound { socket: bind::bind(address, mode)?, file: SocketFile::of(address) },
         };
         let name = view.config.name.to_string();
-        let listener = Arc::new(Listener::new(address, view));
+        let listener = Arc::new(Listener::new(address.clone(), view));
         // All of them first: a listener that only some workers know could not be closed again.
-        let sockets = self.workers.iter().map(|_| socket.try_clone());
+        let sockets = self.workers.iter().map(|_| socket.socket.try_clone());
         let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
         for (worker, socket) in self.workers.iter().zip(sockets) {
             let order = Order { listener: Arc::clone(&listener), socket };
@@ -320,19 +379,3 @@ impl Table {
 
 /// How long workers may take to let go of a socket; they do nothing else for less.
 const RELEASE: Duration = Duration::from_secs(1);
-/// Connections that the kernel may complete before they are accepted.
-const BACKLOG: u32 = 4096;
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    if address.is_ipv6() {
-        // `[::]` takes IPv4 as well, whatever the system's default is.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
-    }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
-}
