@@ -71,13 +71,13 @@ fn two_listeners_cannot_have_one_path() {
 #[test]
 fn what_is_of_a_unix_socket_stands_with_one_only() {
     assert_eq!(with_listener("address: 'unix:/a', socket_mode: '0600'"), none());
-    assert_eq!(with_listener("address: '[::1]:1', socket_mode: '0600'"), ["no-unix-socket 4:50"]);
+    assert_eq!(with_listener("address: '[::1]:1', socket_mode: '0600'"), ["no-unix-socket 4:51"]);
     assert_eq!(with_listener("address: 'unix:/a', proxy_protocol: {}"), none());
     let from = "address: 'unix:/a', proxy_protocol: { from: ['10.0.0.1'] }";
-    assert_eq!(with_listener(from), ["no-networks 4:61"]);
+    assert_eq!(with_listener(from), ["no-networks 4:62"]);
     for nobody in ["{}", "{ from: [] }"] {
         let keys = format!("address: '[::1]:1', proxy_protocol: {nobody}");
-        assert_eq!(with_listener(&keys), ["no-networks 4:53"], "{nobody}");
+        assert_eq!(with_listener(&keys), ["no-networks 4:54"], "{nobody}");
     }
 }
 
@@ -161,7 +161,7 @@ fn trust_in_everyone_is_a_warning() {
         found(&FINE.replace(":8080\n", &keys))
     };
     assert_eq!(from("10.0.0.0/8"), none());
-    assert_eq!(from("::/0"), ["trusts-everyone 4:41"]);
+    assert_eq!(from("::/0"), ["trusts-everyone 4:42"]);
 }
 
 #[test]

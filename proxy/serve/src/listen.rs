@@ -10,6 +10,7 @@ mod http1;
 mod http2;
 mod linger;
 mod memory;
+mod places;
 pub mod proxied;
 mod refuse;
 mod socket;

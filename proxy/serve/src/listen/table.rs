@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::bind::{self, SocketFile};
+use super::places::{Places, Source};
 use super::tls::ServerTls;
 use super::worker::{Order, WorkerHandle};
 use crate::drain::{Drain, DrainSender, Phase};
@@ -57,64 +58,35 @@ pub struct Listener {
     view: ArcSwap<View>,
     drain: DrainSender,
     stop: watch::Sender<bool>,
-    sources: Mutex<Sources>,
-}
-
-/// Connections at one time, in all and by source.
-#[derive(Default)]
-struct Sources {
-    total: u32,
-    by_source: HashMap<IpAddr, u32>,
-}
-
-impl Sources {
-    /// One more from there. Gives how many there are.
-    fn enter(&mut self, source: IpAddr) -> u32 {
-        let count = self.by_source.entry(source).or_insert(0);
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    /// One less from there.
-    fn leave(&mut self, source: Option<IpAddr>) {
-        let Some(source) = source else { return };
-        if let Some(count) = self.by_source.get_mut(&source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_source.remove(&source);
-            }
-        }
-    }
+    places: Places,
 }
 
 /// Counts as one connection of its listener while it lives.
 pub struct Admitted {
     /// The listener.
     pub listener: Arc<Listener>,
-    source: Option<IpAddr>,
+    source: Source,
     observer: Arc<Observer>,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.observer.metrics.connection_closed(&self.listener.name);
-        let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.total = sources.total.saturating_sub(1);
-        sources.leave(self.source);
+        self.listener.places.give_back(self.source);
     }
 }
 
 impl Admitted {
-    /// Counts for `address` from now on, and no longer for the one it was admitted for. `false`: there
-    /// are too many from there.
+    /// Counts for the client at `address` from now on, and no longer for whom it was admitted for.
+    /// `false`: there are too many from there.
     pub fn goes_to(&mut self, address: IpAddr) -> bool {
-        let source = source_of(address);
-        let most = self.listener.view().config.connections.per_source;
-        let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.leave(self.source);
-        // Counted even if it is too many: it leaves this source when it is dropped.
-        self.source = Some(source);
-        sources.enter(source) <= most
+        let source = Source::of(Some(address));
+        let view = self.listener.view();
+        let has_room = self.listener.places.pass_on(self.source, source, &view.config.connections);
+        if has_room {
+            self.source = source;
+        }
+        has_room
     }
 }
 
@@ -126,7 +98,7 @@ impl Listener {
             view: ArcSwap::from_pointee(view),
             drain: DrainSender::new(),
             stop: watch::Sender::new(false),
-            sources: Mutex::default(),
+            places: Places::default(),
         }
     }
 
@@ -147,7 +119,7 @@ impl Listener {
 
     /// Connections at this moment.
     pub fn connections(&self) -> u32 {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.places.taken()
     }
 
     /// Admits a connection from `address`, unless there are too many. One without an address counts
@@ -157,22 +129,10 @@ impl Listener {
         address: Option<IpAddr>,
         observer: &Arc<Observer>,
     ) -> Option<Admitted> {
-        let source = address.map(source_of);
-        let view = self.view();
-        let limits = &view.config.connections;
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if sources.total >= limits.total {
+        let source = Source::of(address);
+        if !self.places.take(source, &self.view().config.connections) {
             return None;
         }
-        let before = source.and_then(|source| sources.by_source.get(&source));
-        if before.is_some_and(|count| *count >= limits.per_source) {
-            return None;
-        }
-        if let Some(source) = source {
-            sources.enter(source);
-        }
-        sources.total = sources.total.saturating_add(1);
-        drop(sources);
         observer.metrics.connection_opened(&self.name);
         Some(Admitted { listener: Arc::clone(self), source, observer: Arc::clone(observer) })
     }
@@ -186,14 +146,6 @@ impl Listener {
     pub fn end(&self, phase: Phase) {
         self.stop.send_replace(true);
         self.drain.set(phase);
-    }
-}
-
-/// One IPv6 client has a /64 to choose addresses from: it counts as one source.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 
@@ -379,3 +331,23 @@ impl Table {
 
 /// How long workers may take to let go of a socket; they do nothing else for less.
 const RELEASE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_of_an_inherited_socket_is_left_alone_until_its_process_has_left_it() {
+        let path = std::env::temp_dir().join(format!("marchproxy-table-{}", std::process::id()));
+        let path = path.to_str().unwrap().to_owned();
+        let socket = UnixListener::bind(&path).unwrap();
+        let inherited = HashMap::from([(ListenAddress::Unix(path.clone()), socket.into())]);
+        let mut table = Table::new(Vec::new(), inherited);
+        table.apply(Vec::new()).await;
+        assert!(std::fs::exists(&path).unwrap(), "the other process may go on with it");
+        table.adopt_files();
+        assert!(!std::fs::exists(&path).unwrap(), "nobody goes on with it");
+    }
+}
