@@ -64,7 +64,8 @@ fn two_listeners_cannot_take_the_same_connection() {
 fn two_listeners_cannot_have_one_path() {
     assert_eq!(with_listener("address: 'unix:/run/a.sock'"), none());
     let web = FINE.replace("127.0.0.1:8080", "'unix:/run/a.sock'");
-    let text = web.replace("routes:\n", "  - { name: two, address: 'unix:/run/a.sock' }\nroutes:\n");
+    let text =
+        web.replace("routes:\n", "  - { name: two, address: 'unix:/run/a.sock' }\nroutes:\n");
     assert_eq!(found(&text), ["same-address 4:27"]);
 }
 

@@ -88,12 +88,10 @@ impl FromStr for Label {
     type Err = io::Error;
 
     fn from_str(text: &str) -> io::Result<Self> {
-        let parsed = text.split_once(' ').and_then(|(kind, address)| {
-            match kind {
-                "listener" => address.parse().ok().map(Self::Listener),
-                "status" => address.parse().ok().map(Self::Status),
-                _ => None,
-            }
+        let parsed = text.split_once(' ').and_then(|(kind, address)| match kind {
+            "listener" => address.parse().ok().map(Self::Listener),
+            "status" => address.parse().ok().map(Self::Status),
+            _ => None,
         });
         parsed
             .ok_or_else(|| invalid(format!("`{}` is no socket that is known", text.escape_debug())))

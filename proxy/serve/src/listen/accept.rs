@@ -1,6 +1,7 @@
 //! The accept loop: from a listening socket to tasks that serve its connections.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net;
 use std::sync::Arc;
@@ -36,11 +37,15 @@ impl Acceptor {
         })
     }
 
-    async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(socket) => Ok(Stream::Tcp(socket.accept().await?.0)),
-            Self::Unix(socket) => Ok(Stream::Unix(socket.accept().await?.0)),
-        }
+    /// A connection, and the address of its other end if it has one.
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        Ok(match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                (Stream::Tcp(stream), Some(peer))
+            }
+            Self::Unix(socket) => (Stream::Unix(socket.accept().await?.0), None),
+        })
     }
 }
 
@@ -62,9 +67,9 @@ pub async fn run(socket: OwnedFd, listener: Arc<Listener>, worker: Arc<Worker>) 
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 let was_last = descriptors::is_kept_back(stream.as_raw_fd());
-                take(stream, &listener, &worker);
+                take(stream, peer, &listener, &worker);
                 if was_last {
                     pause(&listener, &worker, "few file descriptors are left").await;
                 }
@@ -73,8 +78,8 @@ pub async fn run(socket: OwnedFd, listener: Arc<Listener>, worker: Arc<Worker>) 
             Err(error) => pause(&listener, &worker, &error.to_string()).await,
         }
     }
-    while let Some(Ok(stream)) = socket.accept().now_or_never() {
-        take(stream, &listener, &worker);
+    while let Some(Ok((stream, peer))) = socket.accept().now_or_never() {
+        take(stream, peer, &listener, &worker);
     }
 }
 
@@ -92,16 +97,13 @@ async fn pause(listener: &Listener, worker: &Arc<Worker>, why: &str) {
     tracing::info!(listener = &*listener.name, "accepting goes on");
 }
 
-fn take(stream: Stream, listener: &Arc<Listener>, worker: &Arc<Worker>) {
-    // Nobody's any more.
-    let Ok(ends) = stream.ends(listener.view().tls.is_some()) else { return };
-    // Peers at a Unix socket cannot be told apart.
-    let source = (!stream.is_unix()).then_some(ends.client.ip());
-    let Some(place) = listener.admit(source, &worker.edge.observer) else {
+fn take(stream: Stream, peer: Option<SocketAddr>, listener: &Arc<Listener>, worker: &Arc<Worker>) {
+    let Some(place) = listener.admit(peer.map(|peer| peer.ip()), &worker.edge.observer) else {
         worker.edge.observer.metrics.connection_refused(&listener.name);
         return;
     };
     stream.set_nodelay();
+    let Ok(ends) = stream.ends(peer, listener.view().tls.is_some()) else { return };
     tokio::spawn(connection::serve(stream, ends, place, Arc::clone(worker)));
 }
 

@@ -5,10 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 
 use marchproxy_conf::values::{FileMode, ListenAddress};
 use rustix::fs::{Mode, chmod};
+use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// Connections that the kernel may complete before they are accepted.
@@ -42,8 +42,7 @@ fn bind_ip(address: SocketAddr) -> io::Result<OwnedFd> {
 
 fn bind_unix(path: &str, mode: FileMode) -> io::Result<OwnedFd> {
     remove_stale(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = unix_socket()?;
     net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     // Nobody can connect before it listens, whatever the permissions were until here.
     let listening =
@@ -53,6 +52,12 @@ fn bind_unix(path: &str, mode: FileMode) -> io::Result<OwnedFd> {
         return Err(error);
     }
     Ok(socket)
+}
+
+/// One that does not block.
+fn unix_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
 /// Gives the file of a Unix socket its permissions; others have none.
@@ -77,11 +82,12 @@ fn remove_stale(path: &str) -> io::Result<()> {
         let message = "there is a file that is no socket; it is left alone";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // Whoever does not let us in may be alive.
-        Ok(_) | Err(_) => {
+    let probe = unix_socket()?;
+    match net::connect(&probe, &SocketAddrUnix::new(path)?) {
+        Err(Errno::CONNREFUSED) => fs::remove_file(path),
+        Err(Errno::NOENT) => Ok(()),
+        // Whoever does not let us in, or not now, may be alive.
+        Ok(()) | Err(_) => {
             let message = "another process listens there";
             Err(io::Error::new(io::ErrorKind::AddrInUse, message))
         }

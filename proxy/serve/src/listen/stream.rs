@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,16 +32,15 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// Both ends. Those of a Unix socket have no addresses: they are on this machine, which is
-    /// 127.0.0.1; the client has the port 0, and we have the usual one.
-    pub fn ends(&self, is_tls: bool) -> io::Result<Ends> {
-        match self {
-            Self::Tcp(tcp) => Ok(Ends { client: tcp.peer_addr()?, local: tcp.local_addr()? }),
-            Self::Unix(_) => {
-                let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                Ok(Ends { client: here(0), local: here(if is_tls { 443 } else { 80 }) })
-            }
-        }
+    /// Both ends; `peer` is the other one's address. Those of a Unix socket have none: they are on this
+    /// machine, which is 127.0.0.1; the client has the port 0, and we have the usual one.
+    pub fn ends(&self, peer: Option<SocketAddr>, is_tls: bool) -> io::Result<Ends> {
+        let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let local = match self {
+            Self::Tcp(tcp) => tcp.local_addr()?,
+            Self::Unix(_) => here(if is_tls { 443 } else { 80 }),
+        };
+        Ok(Ends { client: peer.unwrap_or(here(0)), local })
     }
 
     /// Whether it came by a Unix socket.
@@ -72,24 +71,19 @@ impl Stream {
 
     /// Waits for something and looks at it, without taking it. 0: the end.
     pub async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
-        let look = |socket: BorrowedFd<'_>| {
-            let (count, _) = recv(socket, &mut *into, RecvFlags::PEEK)?;
-            Ok(count)
-        };
-        either!(self, inner => inner.async_io(Interest::READABLE, peeking(inner.as_fd(), look)).await)
+        match self {
+            Self::Tcp(tcp) => tcp.peek(into).await,
+            Self::Unix(unix) => {
+                let look = || Ok(recv(unix, &mut *into, RecvFlags::PEEK)?.0);
+                unix.async_io(Interest::READABLE, look).await
+            }
+        }
     }
 
     /// Takes what is there.
     pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
         either!(self, inner => inner.try_read(into))
     }
-}
-
-fn peeking<'a>(
-    socket: BorrowedFd<'a>,
-    mut look: impl FnMut(BorrowedFd<'a>) -> io::Result<usize>,
-) -> impl FnMut() -> io::Result<usize> {
-    move || look(socket)
 }
 
 impl AsRawFd for Stream {

@@ -1,4 +1,4 @@
-//! CRC32c (RFC 9260, appendix A; the specification names its forerunner, RFC 4960).
+//! The checksum CRC-32C (RFC 9260, appendix A; the specification names its forerunner, RFC 4960).
 
 /// The polynomial, its bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
