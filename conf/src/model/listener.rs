@@ -33,13 +33,6 @@ pub struct Listener {
     pub requests: RequestLimits,
 }
 
-impl Listener {
-    /// The permissions of its Unix socket.
-    pub fn permissions(&self) -> FileMode {
-        self.socket_mode.unwrap_or(FileMode::GROUP)
-    }
-}
-
 /// HTTP versions of a listener.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]

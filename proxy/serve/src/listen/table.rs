@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use marchproxy_conf::model::{self, Protocol};
-use marchproxy_conf::values::ListenAddress;
+use marchproxy_conf::values::{FileMode, ListenAddress};
 use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -38,6 +38,11 @@ pub struct View {
 }
 
 impl View {
+    /// The permissions of its Unix socket.
+    fn permissions(&self) -> FileMode {
+        self.config.socket_mode.unwrap_or(FileMode::GROUP)
+    }
+
     /// Whether HTTP/1 is spoken.
     pub fn speaks_http1(&self) -> bool {
         self.config.protocol != Protocol::Http2
@@ -164,9 +169,9 @@ struct Bound {
 impl Open {
     /// Changes it where it stands.
     fn change(&self, view: View) -> io::Result<()> {
-        let mode = view.config.permissions();
+        let mode = view.permissions();
         let before = self.listener.view.swap(Arc::new(view));
-        if mode != before.config.permissions() {
+        if mode != before.permissions() {
             bind::set_mode(&self.listener.address, mode)?;
         }
         Ok(())
@@ -305,7 +310,7 @@ impl Table {
     }
 
     fn open(&mut self, address: &ListenAddress, view: View) -> io::Result<()> {
-        let mode = view.config.permissions();
+        let mode = view.permissions();
         let socket = match self.spare.remove(address) {
             Some(socket) => {
                 bind::set_mode(address, mode)?;

@@ -153,6 +153,7 @@ fn a_listener_that_is_gone_is_told_of_while_it_has_connections() {
     metrics.for_snapshot(&snapshot(&["shop"], 1));
     metrics.reloaded(1);
     metrics.connection_opened("web");
+    Refusal::ALL.iter().for_each(|cause| metrics.header_refused("web", *cause));
     let mut without = snapshot(&["shop"], 2);
     without.listeners.clear();
     metrics.for_snapshot(&without);
