@@ -153,7 +153,9 @@ fn a_listener_that_is_gone_is_told_of_while_it_has_connections() {
     metrics.for_snapshot(&snapshot(&["shop"], 1));
     metrics.reloaded(1);
     metrics.connection_opened("web");
-    Refusal::ALL.iter().for_each(|cause| metrics.header_refused("web", *cause));
+    for cause in Refusal::ALL {
+        metrics.header_refused("web", cause);
+    }
     let mut without = snapshot(&["shop"], 2);
     without.listeners.clear();
     metrics.for_snapshot(&without);
