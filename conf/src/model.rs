@@ -16,7 +16,9 @@ mod upstream;
 pub use balance::{Balance, Hash, HashBy, Sticky};
 pub use certificate::{Certificate, Ocsp, Secret};
 pub use health::Health;
-pub use listener::{ConnectionLimits, Listener, Protocol, RequestLimits};
+pub use listener::{
+    ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,
+};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use resilience::{Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{

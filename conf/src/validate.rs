@@ -10,6 +10,7 @@ mod upstreams;
 
 use crate::model::Config;
 use crate::problem::{Place, Problem};
+use crate::values::Network;
 
 /// Finds everything that is wrong or odd about a decoded configuration.
 pub(crate) fn validate(config: &Config) -> Vec<Problem> {
@@ -20,11 +21,11 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     tls::validate(config, &mut problems);
     upstreams::validate(config, &mut problems);
     pages::validate(&config.error_pages, &Place::root().key("error_pages"), &mut problems);
-    for (index, network) in config.trusted_proxies.iter().enumerate() {
-        if network.prefix() == 0 {
-            let message = "every client may say who it is";
-            let problem = Problem::new("trusts-everyone", item("trusted_proxies", index), message);
-            problems.push(problem.warning().label("name the networks of your own proxies"));
+    trusts_few(&config.trusted_proxies, &Place::root().key("trusted_proxies"), &mut problems);
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if let Some(proxy_protocol) = &listener.proxy_protocol {
+            let place = item("listeners", index).key("proxy_protocol").key("from");
+            trusts_few(&proxy_protocol.from, &place, &mut problems);
         }
     }
     if config.resolver.min_interval > config.resolver.max_interval {
@@ -34,6 +35,17 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
         problems.push(Problem::new("interval-order", place, message).label(label));
     }
     problems
+}
+
+/// Networks whose word is taken for who a client is must not be all there are.
+fn trusts_few(networks: &[Network], place: &Place, problems: &mut Vec<Problem>) {
+    for (index, network) in networks.iter().enumerate() {
+        if network.prefix() == 0 {
+            let message = "every client may say who it is";
+            let problem = Problem::new("trusts-everyone", place.index(index), message);
+            problems.push(problem.warning().label("name the networks of your own proxies"));
+        }
+    }
 }
 
 /// The place of an item of a list at the root.

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 mod address;
+mod listen;
 mod names;
 mod pattern;
 mod template;
@@ -13,6 +14,7 @@ mod units;
 mod url;
 
 pub use address::{DnsName, HostPort, Network, SocketAddress};
+pub use listen::{FileMode, ListenAddress};
 pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};
 pub use template::{Piece, Template};

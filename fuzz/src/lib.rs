@@ -8,11 +8,13 @@
 mod answer_head;
 mod configuration;
 mod cuts;
+mod proxy_header;
 mod request_body;
 mod request_head;
 
 pub use answer_head::answer_head;
 pub use configuration::configuration;
+pub use proxy_header::proxy_header;
 pub use request_body::request_body;
 pub use request_head::request_head;
 
@@ -20,9 +22,10 @@ pub use request_head::request_head;
 pub type Target = fn(&[u8]);
 
 /// All of them, with the names of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("configuration", configuration),
     ("request_head", request_head),
     ("request_body", request_body),
     ("answer_head", answer_head),
+    ("proxy_header", proxy_header),
 ];

@@ -1,6 +1,7 @@
 //! Origins: servers behind the proxy, in this process. [`Origin`] behaves well and does what the
 //! request's `x-script` field asks for; [`raw`] has those that do not behave.
 
+mod haproxy;
 mod http1;
 mod http2;
 mod nginx;
@@ -22,6 +23,7 @@ use crate::client::Connection;
 use crate::client::answer::named;
 use crate::client::tls::alpn_list;
 
+pub use haproxy::Haproxy;
 pub use nginx::Nginx;
 pub use raw::{Behaviour, RawOrigin};
 

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ListenerTls;
-use crate::values::{Name, Size, SocketAddress, Time};
+use crate::values::{FileMode, ListenAddress, Name, Network, Size, Time};
 
 /// A socket that clients connect to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -11,14 +11,21 @@ use crate::values::{Name, Size, SocketAddress, Time};
 pub struct Listener {
     /// Unique among listeners; a label in metrics and logs.
     pub name: Name,
-    /// Address and port, such as `0.0.0.0:8080` or `[::]:443`. `[::]` takes IPv4 as well.
-    pub address: SocketAddress,
+    /// Address and port, such as `0.0.0.0:8080` or `[::]:443`; `[::]` takes IPv4 as well. Or a Unix
+    /// socket: `unix:` and its path.
+    pub address: ListenAddress,
+    /// The permissions of a Unix socket; whoever may write may connect. Absent: `0660`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_mode: Option<FileMode>,
     /// Which HTTP versions are spoken.
     #[serde(default)]
     pub protocol: Protocol,
     /// Present: the listener speaks TLS only. Absent: plain text only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ListenerTls>,
+    /// Present: load balancers in front say by the PROXY protocol whose connection it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Limits on connections, before there is a request.
     #[serde(default)]
     pub connections: ConnectionLimits,
@@ -38,6 +45,39 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 only.
     Http2,
+}
+
+/// The PROXY protocol, version 1 or 2, in front of everything else on a connection.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "a listener's `proxy_protocol`"))]
+pub struct ProxyProtocol {
+    /// Networks of the load balancers. Each connection from them must begin with a header, which is
+    /// believed. Needed, but for a Unix socket: each connection to it must begin with one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<Network>,
+    /// From accept to the end of the header. The connection is closed after it.
+    #[serde(default = "header_time")]
+    #[schemars(extend("x-min" = "10ms", "x-max" = "10m"))]
+    pub timeout: Time,
+    /// What becomes of connections from elsewhere.
+    #[serde(default)]
+    pub others: OtherPeers,
+}
+
+fn header_time() -> Time {
+    Time::from_secs(5)
+}
+
+/// Connections from elsewhere than the load balancers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherPeers {
+    /// They are closed at once.
+    #[default]
+    Refuse,
+    /// They are clients of their own, unless they send a header: then they are closed.
+    Allow,
 }
 
 /// Limits on connections, before there is a request.

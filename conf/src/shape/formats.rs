@@ -1,6 +1,6 @@
 use crate::values::{
-    DnsName, FieldName, HostPattern, HostPort, HttpUrl, Method, Name, Network, PathPattern, Share,
-    Size, SocketAddress, SpkiPin, Template, Time,
+    DnsName, FieldName, FileMode, HostPattern, HostPort, HttpUrl, ListenAddress, Method, Name,
+    Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -8,6 +8,8 @@ use crate::values::{
 pub(crate) enum Format {
     Name,
     SocketAddress,
+    ListenAddress,
+    FileMode,
     HostPort,
     DnsName,
     Network,
@@ -32,6 +34,8 @@ impl Format {
         Some(match name {
             "name" => Self::Name,
             "socket-address" => Self::SocketAddress,
+            "listen-address" => Self::ListenAddress,
+            "file-mode" => Self::FileMode,
             "host-port" => Self::HostPort,
             "dns-name" => Self::DnsName,
             "network" => Self::Network,
@@ -57,6 +61,8 @@ impl Format {
         match self {
             Self::Name => text.parse::<Name>().map(drop),
             Self::SocketAddress => text.parse::<SocketAddress>().map(drop),
+            Self::ListenAddress => text.parse::<ListenAddress>().map(drop),
+            Self::FileMode => text.parse::<FileMode>().map(drop),
             Self::HostPort => text.parse::<HostPort>().map(drop),
             Self::DnsName => text.parse::<DnsName>().map(drop),
             Self::Network => text.parse::<Network>().map(drop),

@@ -61,6 +61,28 @@ fn two_listeners_cannot_take_the_same_connection() {
 }
 
 #[test]
+fn two_listeners_cannot_have_one_path() {
+    assert_eq!(with_listener("address: 'unix:/run/a.sock'"), none());
+    let web = FINE.replace("127.0.0.1:8080", "'unix:/run/a.sock'");
+    let text =
+        web.replace("routes:\n", "  - { name: two, address: 'unix:/run/a.sock' }\nroutes:\n");
+    assert_eq!(found(&text), ["same-address 4:27"]);
+}
+
+#[test]
+fn what_is_of_a_unix_socket_stands_with_one_only() {
+    assert_eq!(with_listener("address: 'unix:/a', socket_mode: '0600'"), none());
+    assert_eq!(with_listener("address: '[::1]:1', socket_mode: '0600'"), ["no-unix-socket 4:51"]);
+    assert_eq!(with_listener("address: 'unix:/a', proxy_protocol: {}"), none());
+    let from = "address: 'unix:/a', proxy_protocol: { from: ['10.0.0.1'] }";
+    assert_eq!(with_listener(from), ["no-networks 4:62"]);
+    for nobody in ["{}", "{ from: [] }"] {
+        let keys = format!("address: '[::1]:1', proxy_protocol: {nobody}");
+        assert_eq!(with_listener(&keys), ["no-networks 4:54"], "{nobody}");
+    }
+}
+
+#[test]
 fn the_status_listener_is_on_loopback_and_on_its_own_port() {
     let status = |address: &str| found(&format!("{FINE}status: {{ address: '{address}' }}\n"));
     assert_eq!(status("127.0.0.1:9000"), none());
@@ -135,6 +157,12 @@ fn trust_in_everyone_is_a_warning() {
     assert_eq!(trust("10.0.0.0/8"), none());
     assert_eq!(trust("0.0.0.0/0"), ["trusts-everyone 10:19"]);
     assert_eq!(trust("::/0"), ["trusts-everyone 10:19"]);
+    let from = |network: &str| {
+        let keys = format!(":8080\n    proxy_protocol: {{ from: ['10.0.0.1', '{network}'] }}\n");
+        found(&FINE.replace(":8080\n", &keys))
+    };
+    assert_eq!(from("10.0.0.0/8"), none());
+    assert_eq!(from("::/0"), ["trusts-everyone 4:42"]);
 }
 
 #[test]

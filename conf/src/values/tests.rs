@@ -4,8 +4,8 @@ use std::str::FromStr;
 use proptest::prelude::*;
 
 use super::{
-    DnsName, FieldName, HostPattern, HostPort, Method, Name, Network, PathPattern, Piece, Share,
-    Size, SocketAddress, SpkiPin, Template, Time,
+    DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
+    PathPattern, Piece, Share, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// What a text says is printed in one spelling, which says the same and stays as it is.
@@ -86,6 +86,8 @@ proptest! {
     fn every_value_is_printed_as_it_is_read(text in any_value()) {
         assert_round_trip::<Name>(&text);
         assert_round_trip::<SocketAddress>(&text);
+        assert_round_trip::<ListenAddress>(&text);
+        assert_round_trip::<FileMode>(&text);
         assert_round_trip::<HostPort>(&text);
         assert_round_trip::<DnsName>(&text);
         assert_round_trip::<Network>(&text);
@@ -207,4 +209,41 @@ fn a_share_is_a_whole_number_of_percent() {
     let of = |percent, whole| Share::percent(percent).of(whole);
     assert_eq!((of(50, 5), of(100, 7), of(0, 7), of(33, 100)), (2, 7, 0, 33));
     assert_eq!(of(100, u64::MAX), u64::MAX);
+}
+
+#[test]
+fn a_path_of_a_socket_has_one_spelling() {
+    assert_eq!(shown::<ListenAddress>("unix:/run/a b.sock").unwrap(), "unix:/run/a b.sock");
+    assert_eq!(shown::<ListenAddress>("[::0]:80").unwrap(), "[::]:80");
+    for text in [
+        "unix:",
+        "unix:/",
+        "unix:a",
+        "unix:./a",
+        "unix:/a/",
+        "unix://a",
+        "unix:/a/./b",
+        "unix:/a/../b",
+        "unix:/a//b",
+        "unix:/a\nb",
+        "unix:/a\0",
+        "unix",
+        "/run/a",
+        "@a",
+        "unix:@a",
+    ] {
+        assert!(!is::<ListenAddress>(text), "{text:?}");
+    }
+    let longest = format!("unix:/{}", "a".repeat(106));
+    assert!(is::<ListenAddress>(&longest));
+    assert!(!is::<ListenAddress>(&format!("{longest}a")));
+}
+
+#[test]
+fn permissions_are_octal() {
+    assert_eq!(shown::<FileMode>("660").unwrap(), "0660");
+    assert_eq!("0600".parse::<FileMode>().unwrap().bits(), 0o600);
+    for text in ["", "0", "66", "0668", "6600", "01777", "0o660", "+660", "rw-rw----"] {
+        assert!(!is::<FileMode>(text), "{text:?}");
+    }
 }

@@ -1,7 +1,8 @@
-//! HTTP/1 as it stands on the wire, before any parser has made a message of it.
+//! What stands on the wire, before any parser has made a message of it: HTTP/1, and what is in front of it.
 
 pub mod answer;
 pub mod body;
 pub mod chars;
 pub mod client_hello;
 pub mod head;
+pub mod proxy_protocol;

@@ -25,6 +25,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use marchproxy_conf::values::ListenAddress;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +67,10 @@ impl Hello {
 }
 
 /// What a socket is for, and the address that the configuration gives it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Label {
     /// Clients connect to it.
-    Listener(SocketAddr),
+    Listener(ListenAddress),
     /// Health, metrics and state.
     Status(SocketAddr),
 }
@@ -87,13 +88,10 @@ impl FromStr for Label {
     type Err = io::Error;
 
     fn from_str(text: &str) -> io::Result<Self> {
-        let parsed = text.split_once(' ').and_then(|(kind, address)| {
-            let address = address.parse().ok()?;
-            match kind {
-                "listener" => Some(Self::Listener(address)),
-                "status" => Some(Self::Status(address)),
-                _ => None,
-            }
+        let parsed = text.split_once(' ').and_then(|(kind, address)| match kind {
+            "listener" => address.parse().ok().map(Self::Listener),
+            "status" => address.parse().ok().map(Self::Status),
+            _ => None,
         });
         parsed
             .ok_or_else(|| invalid(format!("`{}` is no socket that is known", text.escape_debug())))

@@ -55,7 +55,7 @@ fn serve(path: &Path, take_over: Option<&str>, log: Log) -> Result<(), Unfit> {
     runtime.block_on(async {
         let mut control = Control::start(path, inherited, log).await?;
         let succeeded = match predecessor {
-            Some(predecessor) => succeed(predecessor).await,
+            Some(predecessor) => succeed(predecessor).await.inspect(|()| control.succeeded()),
             None => Ok(()),
         };
         if succeeded.is_ok() {

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::answer::{Answer, Broken, parse_head, parse_status_line};
 use crate::bounded::{STEP, within, within_time};
@@ -55,6 +56,15 @@ impl Connection {
         let stream = within("connect", TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
         Ok(Self::over(stream))
+    }
+
+    /// Connects to the Unix socket at `path`.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn unix(path: &Path) -> Self {
+        let stream = within("connect", UnixStream::connect(path)).await;
+        Self::over(stream.unwrap_or_else(|error| panic!("connect {}: {error}", path.display())))
     }
 
     /// Speaks over a stream that is there already.

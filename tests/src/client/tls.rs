@@ -1,5 +1,6 @@
 //! A TLS client with chosen versions, names and protocols.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use boring::pkey::Id;
@@ -9,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_boring::SslStream;
 
 use super::Connection;
+use super::connection::Stream;
 use crate::bounded::within;
 use crate::certs::{Authority, Leaf, serial};
 
@@ -115,6 +117,17 @@ impl TlsClient {
     ) -> Result<(SslStream<TcpStream>, Negotiated), String> {
         let stream = within("connect", TcpStream::connect(address)).await.expect("connect");
         stream.set_nodelay(true).expect("set TCP_NODELAY");
+        self.over(stream).await
+    }
+
+    /// Shakes hands over a stream that is there already.
+    ///
+    /// # Errors
+    /// What the TLS library says.
+    pub async fn over<S>(&self, stream: S) -> Result<(SslStream<S>, Negotiated), String>
+    where
+        S: Stream + Debug,
+    {
         let connector = self.connector();
         let mut configuration = connector.configure().map_err(|error| error.to_string())?;
         configuration.set_use_server_name_indication(self.name.is_some());
@@ -183,7 +196,7 @@ pub(crate) fn alpn_list(protocols: &[&str]) -> Vec<u8> {
     list
 }
 
-fn facts(stream: &SslStream<TcpStream>) -> Negotiated {
+fn facts<S>(stream: &SslStream<S>) -> Negotiated {
     let ssl = stream.ssl();
     let certificate = ssl.peer_certificate().expect("a server shows a certificate");
     let key = certificate.public_key().expect("a certificate has a key");

@@ -32,14 +32,28 @@ impl Nginx {
     ///
     /// # Panics
     /// When it is not installed or does not start.
-    pub async fn with(mut values: Values, files: &[(&str, &[u8])], http: &str) -> Self {
+    pub async fn with(values: Values, files: &[(&str, &[u8])], http: &str) -> Self {
+        let text = format!("{FRAME}\nhttp {{\n{TEMPORARY}\n{http}\n}}\n");
+        Self::launch(values, files, &text).await
+    }
+
+    /// Starts nginx with `stream` as the inside of its `stream` block, which passes connections on.
+    ///
+    /// # Panics
+    /// When it, or its module for streams, is not installed or does not start.
+    pub async fn stream(values: Values, stream: &str) -> Self {
+        let module = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;";
+        let text = format!("{module}\n{FRAME}\nstream {{\n{stream}\n}}\n");
+        Self::launch(values, &[], &text).await
+    }
+
+    async fn launch(mut values: Values, files: &[(&str, &[u8])], text: &str) -> Self {
         let folder = Folder::new();
         for (name, content) in files {
             folder.write(name, content);
         }
         values.set("dir", folder.path().display());
-        let text = values.fill(&format!("{FRAME}\nhttp {{\n{TEMPORARY}\n{http}\n}}\n"));
-        let configuration = folder.write("nginx.conf", text);
+        let configuration = folder.write("nginx.conf", values.fill(text));
         let child = Command::new("nginx")
             .arg("-p")
             .arg(folder.path())
@@ -49,7 +63,7 @@ impl Nginx {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .expect("start nginx (Debian: nginx-core)");
+            .expect("start nginx (Debian: nginx-core, libnginx-mod-stream)");
         let mut nginx = Self { folder, values, child };
         let address = nginx.address("web-port");
         eventually("nginx listens", async || {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use marchproxy_tests::binary;
 use marchproxy_tests::certs::{Authority, Crl, Kind, VALID};
-use marchproxy_tests::client::{Http2, TlsClient, WebSocket, get, request};
+use marchproxy_tests::client::{Connection, Http2, TlsClient, WebSocket, get, request};
 use marchproxy_tests::folder::Folder;
 use marchproxy_tests::ocsp::{Manner, Register, Responder};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 12] = [
+const TESTED: [&str; 14] = [
     "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
@@ -19,9 +19,11 @@ const TESTED: [&str; 12] = [
     "grpc.yaml",
     "header-edits.yaml",
     "ocsp.yaml",
+    "proxy-protocol.yaml",
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
+    "unix-socket.yaml",
     "upstream-mtls.yaml",
     "websocket.yaml",
 ];
@@ -35,7 +37,7 @@ fn text_of(name: &str) -> String {
     let path = folder().join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let text = text.replace(":8080", ":@web-port@").replace(":8443", ":@tls-port@");
-    let text = text.replace("/etc/marchproxy", "@dir@");
+    let text = text.replace("/etc/marchproxy", "@dir@").replace("/run/marchproxy", "@dir@");
     ["3000", "3001", "3002", "3003"].iter().fold(text, |text, port| {
         text.replace(&format!(":{port}"), &format!(":@{port}-port@"))
             .replace(&format!("port: {port}"), &format!("port: @{port}-port@"))
@@ -180,6 +182,29 @@ async fn header_edits() {
     assert_eq!(seen.field("host"), Some("tenants.internal"));
     assert!(answer.field("strict-transport-security").is_some());
     assert!(proxy.get("/robots.txt").await.text().contains("Disallow"));
+}
+
+#[tokio::test]
+async fn proxy_protocol() {
+    let mut setup = Setup::new();
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("proxy-protocol.yaml")).await;
+    let request = "PROXY TCP4 203.0.113.9 192.0.2.1 1 2\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    let seen = proxy.request(request).await.seen();
+    assert_eq!(seen.field("x-forwarded-for"), Some("203.0.113.9"));
+}
+
+#[tokio::test]
+async fn unix_socket() {
+    let mut setup = Setup::new();
+    let _app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("unix-socket.yaml")).await;
+    let path = |name: &str| proxy.folder().path().join(name);
+    let mut connection = Connection::unix(&path("http.sock")).await;
+    assert_eq!(connection.get("/").await.seen().field("x-forwarded-for"), Some("127.0.0.1"));
+    let mut connection = Connection::unix(&path("proxied.sock")).await;
+    connection.send("PROXY TCP4 203.0.113.9 192.0.2.1 1 2\r\n").await;
+    assert_eq!(connection.get("/").await.seen().field("x-forwarded-for"), Some("203.0.113.9"));
 }
 
 #[tokio::test]

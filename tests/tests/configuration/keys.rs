@@ -14,7 +14,8 @@ use serde_json::Value;
 const PROOFS: &str = "
 listeners                             reload::listeners::a_listener_is_added_and_serves_at_once
 listeners[].name                      reload::listeners::two_listeners_swap_their_ports
-listeners[].address                   serving::routing::a_proxy_for_ipv6_takes_ipv4_as_well
+listeners[].address                   serving::routing::a_proxy_for_ipv6_takes_ipv4_as_well serving::unix::every_version_is_spoken_by_a_client_that_is_on_this_machine
+listeners[].socket_mode               serving::unix::its_permissions_are_those_that_are_told_and_change_with_a_reload
 listeners[].protocol                  configuration::effects::a_listener_speaks_only_the_version_it_is_told configuration::effects::a_tls_listener_speaks_only_the_version_it_is_told
 listeners[].tls                       reload::listeners::a_listener_turns_from_plain_text_to_tls_on_its_port
 listeners[].tls.certificates          tls::certificates::the_name_a_client_asks_for_chooses_the_certificate
@@ -41,6 +42,10 @@ listeners[].tls.policies[].clients.depth tls::policies::a_policy_has_its_own_dep
 listeners[].tls.passthrough           tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
 listeners[].tls.passthrough[].names   tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
 listeners[].tls.passthrough[].upstream tls::passthrough::the_client_and_the_endpoint_speak_tls_with_each_other
+listeners[].proxy_protocol            serving::proxy_protocol::the_client_is_whom_the_header_names
+listeners[].proxy_protocol.from       serving::proxy_protocol::connections_from_elsewhere_are_closed_with_and_without_a_header
+listeners[].proxy_protocol.timeout    serving::proxy_protocol::a_header_that_is_cut_off_or_late_is_counted_and_silence_is_not
+listeners[].proxy_protocol.others     serving::proxy_protocol::others_may_be_allowed_as_clients_but_not_with_a_header
 listeners[].connections               resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.total         resilience::connections::more_connections_than_allowed_are_closed_and_room_is_given_back
 listeners[].connections.per_source    resilience::connections::a_source_at_its_limit_leaves_the_others_alone

@@ -1,6 +1,7 @@
 //! Requests on their way: routes, rewrites, forwarding, protocols, and what is told of them.
 #![forbid(unsafe_code)]
 
+mod balancers;
 mod bodies;
 mod forwarding;
 mod grpc;
@@ -9,9 +10,11 @@ mod logs;
 mod metrics;
 mod pages;
 mod pool;
+mod proxy_protocol;
 mod relay;
 mod rewriting;
 mod routing;
 mod trust;
+mod unix;
 mod upstreams;
 mod websocket;

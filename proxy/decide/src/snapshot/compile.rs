@@ -72,10 +72,12 @@ pub fn compile(
 fn listener(model: &Listener) -> ListenerRules {
     let Listener {
         name,
-        address: _,  // the accept loop
-        protocol: _, // the accept loop
+        address: _,     // the accept loop
+        socket_mode: _, // the accept loop
+        protocol: _,    // the accept loop
         tls,
-        connections: _, // the accept loop
+        proxy_protocol: _, // the accept loop
+        connections: _,    // the accept loop
         requests,
     } = model;
     let RequestLimits {

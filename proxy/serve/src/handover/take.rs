@@ -7,8 +7,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use marchproxy_conf::values::ListenAddress;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg, sockopt,
 };
@@ -22,7 +24,7 @@ const STEP_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Inherited {
     /// Those that clients connect to, by the address that the configuration gives them.
-    pub listeners: HashMap<SocketAddr, TcpListener>,
+    pub listeners: HashMap<ListenAddress, OwnedFd>,
     /// That of the status listener.
     pub status: Option<TcpListener>,
 }
@@ -194,24 +196,44 @@ fn receive(stream: &UnixStream, count: usize) -> io::Result<Vec<OwnedFd>> {
 fn sort(labels: Vec<Label>, sockets: Vec<OwnedFd>) -> io::Result<Inherited> {
     let mut inherited = Inherited::default();
     for (label, socket) in labels.into_iter().zip(sockets) {
-        let (Label::Listener(address) | Label::Status(address)) = label;
         if !sockopt::socket_acceptconn(&socket)? {
             return Err(super::invalid(format!("what came for {label} does not listen")));
         }
-        let socket = TcpListener::from(socket);
-        let local = socket.local_addr()?;
-        // Port 0 in the configuration stands for whichever was free.
-        if local.ip() != address.ip() || (address.port() != 0 && local.port() != address.port()) {
-            return Err(super::invalid(format!("what came for {label} listens on {local}")));
-        }
-        socket.set_nonblocking(true)?;
-        let twice = match label {
-            Label::Listener(_) => inherited.listeners.insert(address, socket),
-            Label::Status(_) => inherited.status.replace(socket),
+        let socket = match &label {
+            Label::Listener(ListenAddress::Unix(path)) => unix(socket, path, &label)?,
+            Label::Listener(ListenAddress::Ip(address)) | Label::Status(address) => {
+                tcp(socket, *address, &label)?.into()
+            }
         };
-        if twice.is_some() {
-            return Err(super::invalid(format!("{label} came twice")));
+        let shown = label.to_string();
+        let twice = match label {
+            Label::Listener(address) => inherited.listeners.insert(address, socket).is_some(),
+            Label::Status(_) => inherited.status.replace(socket.into()).is_some(),
+        };
+        if twice {
+            return Err(super::invalid(format!("{shown} came twice")));
         }
     }
     Ok(inherited)
+}
+
+fn tcp(socket: OwnedFd, address: SocketAddr, label: &Label) -> io::Result<TcpListener> {
+    let socket = TcpListener::from(socket);
+    let local = socket.local_addr()?;
+    // Port 0 in the configuration stands for whichever was free.
+    if local.ip() != address.ip() || (address.port() != 0 && local.port() != address.port()) {
+        return Err(super::invalid(format!("what came for {label} listens on {local}")));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn unix(socket: OwnedFd, path: &str, label: &Label) -> io::Result<OwnedFd> {
+    let socket = net::UnixListener::from(socket);
+    let local = socket.local_addr()?;
+    if local.as_pathname() != Some(Path::new(path)) {
+        return Err(super::invalid(format!("what came for {label} listens on {local:?}")));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }

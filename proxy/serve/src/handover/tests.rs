@@ -25,7 +25,11 @@ fn tcp() -> TcpListener {
 }
 
 fn listener(socket: &TcpListener) -> (String, BorrowedFd<'_>) {
-    (Label::Listener(socket.local_addr().unwrap()).to_string(), socket.as_fd())
+    (listens_at(socket.local_addr().unwrap()).to_string(), socket.as_fd())
+}
+
+fn listens_at(address: SocketAddr) -> Label {
+    Label::Listener(ListenAddress::Ip(address))
 }
 
 fn taking(name: &str) -> JoinHandle<io::Result<(Inherited, Handle)>> {
@@ -73,7 +77,7 @@ fn the_name_is_that_of_the_status_listener() {
 
 #[test]
 fn a_label_reads_as_it_is_written() {
-    for text in ["listener 127.0.0.1:8080", "status [::1]:9901"] {
+    for text in ["listener 127.0.0.1:8080", "status [::1]:9901", "listener unix:/run/a b.sock"] {
         assert_eq!(text.parse::<Label>().unwrap().to_string(), text);
     }
     for text in ["", "listener", "listener x", "other 127.0.0.1:1", "listener  127.0.0.1:1"] {
@@ -106,7 +110,8 @@ async fn the_sockets_are_the_same_in_the_new_process_and_the_name_is_free() {
     let ((), inherited) = tokio::join!(answering, new);
     assert_eq!(inherited.status.unwrap().local_addr().unwrap(), status_address);
     let address = web.local_addr().unwrap();
-    let taken = inherited.listeners.get(&address).unwrap();
+    let taken = inherited.listeners.get(&ListenAddress::Ip(address)).unwrap();
+    let taken = TcpListener::from(taken.try_clone().unwrap());
     let client = std::net::TcpStream::connect(address).unwrap();
     // A connection that waits at the old process' socket is accepted from the new one's.
     assert_eq!(taken.accept().unwrap().1, client.local_addr().unwrap());
@@ -278,15 +283,22 @@ fn a_socket_that_is_not_what_it_is_said_to_be_ends_the_handover() {
         let error = error.unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     };
-    let elsewhere = Label::Listener(tcp().local_addr().unwrap());
+    let elsewhere = listens_at(tcp().local_addr().unwrap());
     refused(&[elsewhere], &[web.as_fd()], "listens on");
     let client = std::net::TcpStream::connect(address).unwrap();
-    let connected = Label::Listener(client.local_addr().unwrap());
+    let connected = listens_at(client.local_addr().unwrap());
     refused(&[connected], &[client.as_fd()], "does not listen");
-    let twice = [Label::Listener(address); 2];
+    let twice = [listens_at(address), listens_at(address)];
     refused(&twice, &[web.as_fd(), web.as_fd()], "came twice");
-    let one = [Label::Listener(address)];
+    let one = [listens_at(address)];
     refused(&one, &[web.as_fd(), web.as_fd()], "something else than sockets");
     let (unix, _) = net::UnixStream::pair().unwrap();
     refused(&one, &[unix.as_fd()], "does not listen");
+    let path = std::env::temp_dir().join(format!("marchproxy-test-{}.sock", std::process::id()));
+    let unix = net::UnixListener::bind(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let other = [Label::Listener(ListenAddress::Unix("/run/other.sock".to_owned()))];
+    refused(&other, &[unix.as_fd()], "listens on");
+    refused(&other, &[web.as_fd()], "");
+    refused(&one, &[unix.as_fd()], "");
 }

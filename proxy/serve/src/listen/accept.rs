@@ -2,26 +2,57 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::net::{TcpListener, TcpStream};
+use marchproxy_conf::values::ListenAddress;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 
 use super::connection;
 use super::descriptors;
+use super::stream::Stream;
 use super::table::Listener;
 use super::worker::Worker;
 
 /// How long accepting pauses when the process or the system is out of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A socket that is accepted from.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(socket: OwnedFd, address: &ListenAddress) -> io::Result<Self> {
+        Ok(match address {
+            ListenAddress::Ip(_) => Self::Tcp(TcpListener::from_std(socket.into())?),
+            ListenAddress::Unix(_) => {
+                Self::Unix(UnixListener::from_std(net::UnixListener::from(socket))?)
+            }
+        })
+    }
+
+    /// A connection, and the address of its other end if it has one.
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        Ok(match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                (Stream::Tcp(stream), Some(peer))
+            }
+            Self::Unix(socket) => (Stream::Unix(socket.accept().await?.0), None),
+        })
+    }
+}
+
 /// Accepts until the listener stops, then takes what is still in the queue, so that no client
 /// whose connection the kernel has completed is reset.
-pub async fn run(socket: std::net::TcpListener, listener: Arc<Listener>, worker: Arc<Worker>) {
-    let socket = match TcpListener::from_std(socket) {
+pub async fn run(socket: OwnedFd, listener: Arc<Listener>, worker: Arc<Worker>) {
+    let socket = match Acceptor::new(socket, &listener.address) {
         Ok(socket) => socket,
         Err(error) => {
             tracing::error!(listener = &*listener.name, %error, "cannot watch a listening socket");
@@ -66,13 +97,14 @@ async fn pause(listener: &Listener, worker: &Arc<Worker>, why: &str) {
     tracing::info!(listener = &*listener.name, "accepting goes on");
 }
 
-fn take(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, worker: &Arc<Worker>) {
-    let Some(place) = listener.admit(peer.ip(), &worker.edge.observer) else {
+fn take(stream: Stream, peer: Option<SocketAddr>, listener: &Arc<Listener>, worker: &Arc<Worker>) {
+    let Some(place) = listener.admit(peer.map(|peer| peer.ip()), &worker.edge.observer) else {
         worker.edge.observer.metrics.connection_refused(&listener.name);
         return;
     };
-    let _ = stream.set_nodelay(true);
-    tokio::spawn(connection::serve(stream, peer, place, Arc::clone(worker)));
+    stream.set_nodelay();
+    let Ok(ends) = stream.ends(peer, listener.view().tls.is_some()) else { return };
+    tokio::spawn(connection::serve(stream, ends, place, Arc::clone(worker)));
 }
 
 /// The client went away before it was accepted: nobody else's concern.

@@ -1,6 +1,5 @@
-//! One accepted connection: TLS, then the HTTP version it speaks.
+//! One accepted connection: whose it is, TLS, then the HTTP version it speaks.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,24 +7,24 @@ use bytes::Bytes;
 use marchproxy_decide::exchange::Connection;
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::ALPN;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::http1;
 use super::http2;
 use super::passthrough;
+use super::proxied::{self, Ends, Stop};
 use super::socket::Socket;
+use super::stream::Stream;
 use super::table::Admitted;
 use super::worker::Worker;
 use crate::drain::Drain;
 
 /// Serves one connection to its end, or until its listener cuts it.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker: Arc<Worker>) {
-    let place = Arc::new(place);
+pub async fn serve(stream: Stream, ends: Ends, place: Admitted, worker: Arc<Worker>) {
     let mut cut = place.listener.drain();
     let drain = cut.clone();
-    let served = Box::pin(serve_admitted(stream, peer, &place, &worker, drain));
+    let served = Box::pin(serve_admitted(stream, ends, place, &worker, drain));
     tokio::select! {
         biased;
         () = served => {}
@@ -35,18 +34,23 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: Admitted, worker:
 }
 
 async fn serve_admitted(
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: &Arc<Admitted>,
+    stream: Stream,
+    mut ends: Ends,
+    mut place: Admitted,
     worker: &Arc<Worker>,
     drain: Drain,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
+    if place.listener.view().config.proxy_protocol.is_some() {
+        let Some(told) = Box::pin(proxied(&stream, ends, &mut place, worker)).await else { return };
+        ends = told;
+    }
+    let place = Arc::new(place);
     let listener = &place.listener;
     let view = listener.view();
     let caller = |tls| {
-        let connection = Connection::new(peer, local, Arc::clone(&listener.name), tls);
-        Caller::new(Arc::clone(place), Arc::new(connection))
+        let name = Arc::clone(&listener.name);
+        let connection = Connection::new(ends.client, ends.local, name, tls);
+        Caller::new(Arc::clone(&place), Arc::new(connection))
     };
     let Some(tls) = view.tls.clone() else {
         let http2_only = !view.speaks_http1();
@@ -82,4 +86,25 @@ async fn serve_admitted(
         return Box::pin(http2::serve(stream, Bytes::new(), &caller, worker, drain)).await;
     }
     http1::serve(stream, caller, worker, drain).await;
+}
+
+/// The ends that a connection has by its PROXY header. `None`: it is to be closed, which is counted.
+async fn proxied(
+    stream: &Stream,
+    ends: Ends,
+    place: &mut Admitted,
+    worker: &Worker,
+) -> Option<Ends> {
+    let told = proxied::read(stream, ends, place).await;
+    let (name, metrics) = (&place.listener.name, &worker.edge.observer.metrics);
+    match told {
+        Ok(told) => return Some(told),
+        Err(Stop::Refused(refusal)) => metrics.header_refused(name, refusal),
+        Err(Stop::Full) => metrics.connection_refused(name),
+        Err(Stop::Silent) if place.listener.view().tls.is_some() => {
+            metrics.handshake_failed(name, "timeout");
+        }
+        Err(Stop::Silent | Stop::Gone) => {}
+    }
+    None
 }

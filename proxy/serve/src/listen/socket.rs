@@ -1,4 +1,4 @@
-//! A client's TCP connection as the stream that `BoringSSL` and we read from and write to.
+//! A client's connection as the stream that `BoringSSL` and we read from and write to.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -14,15 +14,16 @@ use pingora_core::protocols::{
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::stream::Stream;
 
 /// What is read ahead for `BoringSSL`, which asks for 5 bytes and then for the rest of a record:
 /// without it, each record would cost two system calls.
 const READ_AHEAD: usize = 4096;
 
-/// A client's TCP connection. Holds a buffer only while there is something in it.
+/// A client's connection. Holds a buffer only while there is something in it.
 pub struct Socket {
-    tcp: TcpStream,
+    stream: Stream,
     /// Bytes read ahead and not yet asked for; `None` on plain text, where it has no use.
     ahead: Option<Ahead>,
 }
@@ -35,8 +36,8 @@ struct Ahead {
 
 impl Socket {
     /// Wraps an accepted connection. `tls` says whether `BoringSSL` will read from it.
-    pub fn new(tcp: TcpStream, tls: bool) -> Self {
-        Self { tcp, ahead: tls.then(Ahead::default) }
+    pub fn new(stream: Stream, tls: bool) -> Self {
+        Self { stream, ahead: tls.then(Ahead::default) }
     }
 
     /// Whether a read would find something at once, without asking the kernel for it.
@@ -46,13 +47,12 @@ impl Socket {
 
     /// Resolves when the kernel has something to read, or the end.
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(context)
+        self.stream.poll_read_ready(context)
     }
 
     /// Has the connection end with a reset.
     pub fn reset_on_close(&self) {
-        // A connection that is gone needs no reset.
-        let _ = self.tcp.set_zero_linger();
+        self.stream.reset_on_close();
     }
 
     /// Has bytes that were read come again, before all others.
@@ -80,15 +80,15 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let Some(ahead) = &mut this.ahead else {
-            return Pin::new(&mut this.tcp).poll_read(context, into);
+            return Pin::new(&mut this.stream).poll_read(context, into);
         };
         if ahead.taken >= ahead.bytes.len() {
             if into.remaining() >= READ_AHEAD {
-                return Pin::new(&mut this.tcp).poll_read(context, into);
+                return Pin::new(&mut this.stream).poll_read(context, into);
             }
             ahead.taken = 0;
             ahead.bytes.clear();
-            ready!(fill(&mut this.tcp, &mut ahead.bytes, context))?;
+            ready!(fill(&mut this.stream, &mut ahead.bytes, context))?;
         }
         let waiting = ahead.bytes.get(ahead.taken..).unwrap_or_default();
         let count = waiting.len().min(into.remaining());
@@ -99,15 +99,15 @@ impl AsyncRead for Socket {
 }
 
 fn fill(
-    tcp: &mut TcpStream,
+    stream: &mut Stream,
     bytes: &mut Vec<u8>,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     // Asking first keeps the buffer unallocated while the client is silent.
-    ready!(tcp.poll_read_ready(context))?;
+    ready!(stream.poll_read_ready(context))?;
     bytes.resize(READ_AHEAD, 0);
     let mut buffer = ReadBuf::new(bytes);
-    let result = Pin::new(tcp).poll_read(context, &mut buffer);
+    let result = Pin::new(stream).poll_read(context, &mut buffer);
     let count = buffer.filled().len();
     bytes.truncate(count);
     result
@@ -119,7 +119,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write(context, bytes)
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -127,7 +127,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write_vectored(context, parts)
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -135,24 +135,24 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_flush(context)
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_shutdown(context)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
 
 #[async_trait]
 impl Shutdown for Socket {
     async fn shutdown(&mut self) {
-        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.tcp).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
     }
 }
 
 impl UniqueID for Socket {
     fn id(&self) -> UniqueIDType {
-        self.tcp.as_raw_fd()
+        self.stream.as_raw_fd()
     }
 }
 
@@ -180,6 +180,6 @@ impl Peek for Socket {}
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Socket({})", self.tcp.as_raw_fd())
+        write!(f, "Socket({})", self.stream.as_raw_fd())
     }
 }

@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use marchproxy_conf::model::{self, Protocol};
+use marchproxy_conf::values::{FileMode, ListenAddress};
 use marchproxy_decide::wire::head::HeadLimits;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::bind::{self, SocketFile};
+use super::places::{Places, Source};
 use super::tls::ServerTls;
 use super::worker::{Order, WorkerHandle};
 use crate::drain::{Drain, DrainSender, Phase};
@@ -34,6 +38,11 @@ pub struct View {
 }
 
 impl View {
+    /// The permissions of its Unix socket.
+    fn permissions(&self) -> FileMode {
+        self.config.socket_mode.unwrap_or(FileMode::GROUP)
+    }
+
     /// Whether HTTP/1 is spoken.
     pub fn speaks_http1(&self) -> bool {
         self.config.protocol != Protocol::Http2
@@ -55,51 +64,51 @@ pub struct Listener {
     /// Its name.
     pub name: Arc<str>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     view: ArcSwap<View>,
     drain: DrainSender,
     stop: watch::Sender<bool>,
-    sources: Mutex<Sources>,
-}
-
-/// Connections at one time, in all and by source.
-#[derive(Default)]
-struct Sources {
-    total: u32,
-    by_source: HashMap<IpAddr, u32>,
+    places: Places,
 }
 
 /// Counts as one connection of its listener while it lives.
 pub struct Admitted {
     /// The listener.
     pub listener: Arc<Listener>,
-    source: IpAddr,
+    source: Source,
     observer: Arc<Observer>,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.observer.metrics.connection_closed(&self.listener.name);
-        let mut sources = self.listener.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.total = sources.total.saturating_sub(1);
-        if let Some(count) = sources.by_source.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                sources.by_source.remove(&self.source);
-            }
+        self.listener.places.give_back(self.source);
+    }
+}
+
+impl Admitted {
+    /// Counts for the client at `address` from now on, and no longer for whom it was admitted for.
+    /// `false`: there are too many from there.
+    pub fn goes_to(&mut self, address: IpAddr) -> bool {
+        let source = Source::of(Some(address));
+        let view = self.listener.view();
+        let has_room = self.listener.places.pass_on(self.source, source, &view.config.connections);
+        if has_room {
+            self.source = source;
         }
+        has_room
     }
 }
 
 impl Listener {
-    fn new(address: SocketAddr, view: View) -> Self {
+    fn new(address: ListenAddress, view: View) -> Self {
         Self {
             name: view.config.name.as_str().into(),
             address,
             view: ArcSwap::from_pointee(view),
             drain: DrainSender::new(),
             stop: watch::Sender::new(false),
-            sources: Mutex::default(),
+            places: Places::default(),
         }
     }
 
@@ -120,25 +129,20 @@ impl Listener {
 
     /// Connections at this moment.
     pub fn connections(&self) -> u32 {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.places.taken()
     }
 
-    /// Admits a connection from `address`, unless there are too many.
-    pub fn admit(self: &Arc<Self>, address: IpAddr, observer: &Arc<Observer>) -> Option<Admitted> {
-        let source = source_of(address);
-        let view = self.view();
-        let limits = &view.config.connections;
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if sources.total >= limits.total {
+    /// Admits a connection from `address`, unless there are too many. One without an address counts
+    /// only among all.
+    pub fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        observer: &Arc<Observer>,
+    ) -> Option<Admitted> {
+        let source = Source::of(address);
+        if !self.places.take(source, &self.view().config.connections) {
             return None;
         }
-        let count = sources.by_source.entry(source).or_insert(0);
-        if *count >= limits.per_source {
-            return None;
-        }
-        *count = count.saturating_add(1);
-        sources.total = sources.total.saturating_add(1);
-        drop(sources);
         observer.metrics.connection_opened(&self.name);
         Some(Admitted { listener: Arc::clone(self), source, observer: Arc::clone(observer) })
     }
@@ -155,18 +159,28 @@ impl Listener {
     }
 }
 
-/// One IPv6 client has a /64 to choose addresses from: it counts as one source.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
-    }
-}
-
 /// A listener and the socket it was bound with.
 struct Open {
     listener: Arc<Listener>,
-    socket: TcpListener,
+    socket: Bound,
+}
+
+/// A socket that listens, with its file if it has one.
+struct Bound {
+    socket: OwnedFd,
+    file: Option<SocketFile>,
+}
+
+impl Open {
+    /// Changes it where it stands.
+    fn change(&self, view: View) -> io::Result<()> {
+        let mode = view.permissions();
+        let before = self.listener.view.swap(Arc::new(view));
+        if mode != before.permissions() {
+            bind::set_mode(&self.listener.address, mode)?;
+        }
+        Ok(())
+    }
 }
 
 /// A listener that could not be opened, and why.
@@ -175,7 +189,7 @@ pub struct Failure {
     /// Its name.
     pub name: String,
     /// Where it should listen.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// What the system says.
     pub error: String,
 }
@@ -186,14 +200,20 @@ pub struct Table {
     /// Closed, with connections that still run.
     leaving: Vec<Arc<Listener>>,
     /// Sockets that need not be bound: of another process, or of a listener that is gone.
-    spare: HashMap<SocketAddr, TcpListener>,
+    spare: HashMap<ListenAddress, Bound>,
+    /// What another process may still go on with, and with it its files.
+    inherited: Vec<ListenAddress>,
     workers: Vec<WorkerHandle>,
 }
 
 impl Table {
     /// A table without listeners; `inherited` are sockets that need not be bound again.
-    pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<SocketAddr, TcpListener>) -> Self {
-        Self { open: HashMap::new(), leaving: Vec::new(), spare: inherited, workers }
+    pub fn new(workers: Vec<WorkerHandle>, inherited: HashMap<ListenAddress, OwnedFd>) -> Self {
+        let addresses = inherited.keys().cloned().collect();
+        let spare = inherited.into_iter();
+        let spare =
+            spare.map(|(address, socket)| (address, Bound { socket, file: None })).collect();
+        Self { open: HashMap::new(), leaving: Vec::new(), spare, inherited: addresses, workers }
     }
 
     /// Makes the open listeners those of `views`: what is new is opened, what stays is changed
@@ -207,12 +227,12 @@ impl Table {
         let mut failures = Vec::new();
         for view in views {
             let name = view.config.name.to_string();
-            if let Some(open) = self.open.get(&name) {
-                open.listener.view.store(Arc::new(view));
-                continue;
-            }
-            let address = view.config.address.get();
-            if let Err(error) = self.open(address, view) {
+            let address = view.config.address.clone();
+            let opened = match self.open.get(&name) {
+                Some(open) => open.change(view),
+                None => self.open(&address, view),
+            };
+            if let Err(error) = opened {
                 failures.push(Failure { name, address, error: error.to_string() });
             }
         }
@@ -227,8 +247,28 @@ impl Table {
     }
 
     /// The sockets, to be handed to another process.
-    pub fn sockets(&self) -> impl Iterator<Item = (SocketAddr, &TcpListener)> {
-        self.open.values().map(|open| (open.listener.address, &open.socket))
+    pub fn sockets(&self) -> impl Iterator<Item = (ListenAddress, BorrowedFd<'_>)> {
+        self.open.values().map(|open| (open.listener.address.clone(), open.socket.socket.as_fd()))
+    }
+
+    /// Takes over the files of inherited Unix sockets, which their process has left; those that are
+    /// not used are removed.
+    pub fn adopt_files(&mut self) {
+        for address in std::mem::take(&mut self.inherited) {
+            let mut open = self.open.values_mut();
+            match open.find(|open| open.listener.address == address) {
+                Some(open) if open.socket.file.is_some() => {}
+                Some(open) => open.socket.file = SocketFile::of(&address),
+                None => drop(SocketFile::of(&address)),
+            }
+        }
+    }
+
+    /// Leaves the files of Unix sockets to another process, which has the sockets.
+    pub fn leave_files(&mut self) {
+        for file in self.open.values_mut().filter_map(|open| open.socket.file.take()) {
+            file.leave();
+        }
     }
 
     /// Closes all sockets. What runs goes on to its end.
@@ -257,8 +297,7 @@ impl Table {
     fn close_all_but(&mut self, views: &[View]) -> Vec<Arc<Listener>> {
         let stays = |name: &str, open: &Open| {
             views.iter().any(|view| {
-                view.config.name.as_str() == name
-                    && view.config.address.get() == open.listener.address
+                view.config.name.as_str() == name && view.config.address == open.listener.address
             })
         };
         let mut gone = Vec::new();
@@ -266,8 +305,8 @@ impl Table {
         {
             listener.end(Phase::Drain);
             // Another listener may go on with the socket: then no client in its queue is refused.
-            if views.iter().any(|view| view.config.address.get() == listener.address) {
-                self.spare.insert(listener.address, socket);
+            if views.iter().any(|view| view.config.address == listener.address) {
+                self.spare.insert(listener.address.clone(), socket);
             }
             gone.push(listener);
         }
@@ -275,15 +314,19 @@ impl Table {
         gone
     }
 
-    fn open(&mut self, address: SocketAddr, view: View) -> io::Result<()> {
-        let socket = match self.spare.remove(&address) {
-            Some(socket) => socket,
-            None => bind(address)?,
+    fn open(&mut self, address: &ListenAddress, view: View) -> io::Result<()> {
+        let mode = view.permissions();
+        let socket = match self.spare.remove(address) {
+            Some(socket) => {
+                bind::set_mode(address, mode)?;
+                socket
+            }
+            None => Bound { socket: bind::bind(address, mode)?, file: SocketFile::of(address) },
         };
         let name = view.config.name.to_string();
-        let listener = Arc::new(Listener::new(address, view));
+        let listener = Arc::new(Listener::new(address.clone(), view));
         // All of them first: a listener that only some workers know could not be closed again.
-        let sockets = self.workers.iter().map(|_| socket.try_clone());
+        let sockets = self.workers.iter().map(|_| socket.socket.try_clone());
         let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
         for (worker, socket) in self.workers.iter().zip(sockets) {
             let order = Order { listener: Arc::clone(&listener), socket };
@@ -298,19 +341,23 @@ impl Table {
 
 /// How long workers may take to let go of a socket; they do nothing else for less.
 const RELEASE: Duration = Duration::from_secs(1);
-/// Connections that the kernel may complete before they are accepted.
-const BACKLOG: u32 = 4096;
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    if address.is_ipv6() {
-        // `[::]` takes IPv4 as well, whatever the system's default is.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_of_an_inherited_socket_is_left_alone_until_its_process_has_left_it() {
+        let path = std::env::temp_dir().join(format!("marchproxy-table-{}", std::process::id()));
+        let path = path.to_str().unwrap().to_owned();
+        let socket = UnixListener::bind(&path).unwrap();
+        let inherited = HashMap::from([(ListenAddress::Unix(path.clone()), socket.into())]);
+        let mut table = Table::new(Vec::new(), inherited);
+        table.apply(Vec::new()).await;
+        assert!(std::fs::exists(&path).unwrap(), "the other process may go on with it");
+        table.adopt_files();
+        assert!(!std::fs::exists(&path).unwrap(), "nobody goes on with it");
     }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
 }

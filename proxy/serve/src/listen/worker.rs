@@ -1,6 +1,7 @@
 //! A thread that serves traffic: an event loop and upstream connections of its own.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -31,7 +32,7 @@ pub struct Order {
     /// Whose connections they are.
     pub listener: Arc<Listener>,
     /// A duplicate of the listener's one socket.
-    pub socket: std::net::TcpListener,
+    pub socket: OwnedFd,
 }
 
 impl WorkerHandle {

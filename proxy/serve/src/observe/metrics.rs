@@ -19,6 +19,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Tex
 use super::access_log::Counters;
 use crate::certificate::ocsp::Fault;
 use crate::listen::passthrough::OUTCOMES;
+use crate::listen::proxied::Refusal;
 use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
@@ -53,6 +54,7 @@ struct Listeners {
     total: IntCounterVec,
     refused: IntCounterVec,
     handshake_failures: IntCounterVec,
+    proxy_protocol_refusals: IntCounterVec,
     accept_pauses: IntCounterVec,
     passed_on: IntCounterVec,
     failures: IntGaugeVec,
@@ -124,6 +126,12 @@ impl Metrics {
     /// A connection was to be passed on as it came; the outcome is one of few words.
     pub fn passed_on(&self, listener: &str, outcome: &'static str) {
         self.listeners.passed_on.with_label_values(&[listener, outcome]).inc();
+    }
+
+    /// A connection was closed for its header of the PROXY protocol.
+    pub fn header_refused(&self, listener: &str, cause: Refusal) {
+        let labels = [listener, cause.as_str()];
+        self.listeners.proxy_protocol_refusals.with_label_values(&labels).inc();
     }
 
     /// Accepting pauses.
@@ -218,6 +226,7 @@ impl Listeners {
             refused: build.counters("marchproxy_connections_refused_total")?,
             handshake_failures: build.counters("marchproxy_handshake_failures_total")?,
             passed_on: build.counters("marchproxy_passthrough_connections_total")?,
+            proxy_protocol_refusals: build.counters("marchproxy_proxy_protocol_refusals_total")?,
             accept_pauses: build.counters("marchproxy_accept_pauses_total")?,
             failures: build.gauges("marchproxy_listener_failures")?,
         })
@@ -237,6 +246,9 @@ impl Listeners {
         }
         for outcome in OUTCOMES {
             let _ = self.passed_on.remove_label_values(&[name, outcome]);
+        }
+        for cause in Refusal::ALL.map(Refusal::as_str) {
+            let _ = self.proxy_protocol_refusals.remove_label_values(&[name, cause]);
         }
         true
     }

@@ -110,6 +110,11 @@ impl Control {
         Ok(control)
     }
 
+    /// The process before this one has gone.
+    pub(super) fn succeeded(&mut self) {
+        self.table.adopt_files();
+    }
+
     /// Serves until told to end.
     pub(super) async fn serve(&mut self) {
         self.offer().await;
@@ -255,7 +260,7 @@ impl Control {
         let listeners = self
             .table
             .sockets()
-            .map(|(address, socket)| Ok((Label::Listener(address), socket.try_clone()?.into())));
+            .map(|(address, socket)| Ok((Label::Listener(address), socket.try_clone_to_owned()?)));
         let status = self.status.socket.try_clone();
         let status = status.map(|socket| (Label::Status(self.status.address), socket.into()));
         match listeners.chain([status]).collect::<std::io::Result<Vec<Labelled>>>() {
@@ -269,6 +274,7 @@ impl Control {
         tracing::info!(pid = successor.pid(), "another process has taken over");
         self.handing = Handing::none();
         self.local = LocalSocket::none();
+        self.table.leave_files();
         self.table.close();
         self.status.stop();
         if let Err(error) = successor.bye().await {

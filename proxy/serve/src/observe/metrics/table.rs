@@ -56,6 +56,7 @@ pub const METRICS: &[Entry] = &[
     entry(Counter, "marchproxy_connections_refused_total", &["listener"], "Connections that were closed at once because there were too many, in all or from one source."),
     entry(Counter, "marchproxy_handshake_failures_total", &["listener", "cause"], "TLS handshakes that did not succeed, by cause: `no_certificate` (the client has none and must), `bad_certificate` (it has one that does not verify), `timeout`, or `refused` (anything else)."),
     entry(Counter, "marchproxy_passthrough_connections_total", &["listener", "outcome"], "Connections to be passed on as they come, by outcome: `passed`, `no_endpoint` or `unreachable`."),
+    entry(Counter, "marchproxy_proxy_protocol_refusals_total", &["listener", "cause"], "Connections that were closed for their header of the PROXY protocol, by cause: `untrusted` (from elsewhere than `from`), `missing`, `malformed`, `oversize`, `checksum`, `doubled`, `truncated` (closed before its end) or `timeout`."),
     entry(Counter, "marchproxy_accept_pauses_total", &["listener"], "Times that accepting paused because file descriptors or memory ran out."),
     entry(Gauge, "marchproxy_listener_failures", &["listener"], "1: the listener is configured and cannot be opened; it is tried again."),
     entry(Gauge, "marchproxy_configuration_generation", &[], "The configuration that new requests are served with, counted from the start of the process."),

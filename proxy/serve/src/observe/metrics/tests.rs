@@ -25,6 +25,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.connection_opened("web");
     metrics.connection_refused("web");
     metrics.handshake_failed("web", "timeout");
+    metrics.header_refused("web", Refusal::Doubled);
     metrics.accept_paused("web");
     metrics.passed_on("web", "passed");
     metrics.listener_failures(&[String::from("web")]);
@@ -161,6 +162,9 @@ fn a_listener_that_is_gone_is_told_of_while_it_has_connections() {
     metrics.for_snapshot(&snapshot(&["shop"], 1));
     metrics.reloaded(1);
     metrics.connection_opened("web");
+    for cause in Refusal::ALL {
+        metrics.header_refused("web", cause);
+    }
     let mut without = snapshot(&["shop"], 2);
     without.listeners.clear();
     metrics.for_snapshot(&without);
