@@ -20,7 +20,7 @@ pub use listener::{
     ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,
 };
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
-pub use resilience::{Breaker, Ejection, Limits, Retry, RetryOn};
+pub use resilience::{Adaptive, Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{
     ErrorPage, HeaderEdits, HeaderMatch, Match, Mirror, QueryMatch, Redirect, RedirectScheme,
     Respond, Rewrite, Route, Split,

@@ -162,6 +162,9 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000_000))]
     pub requests: Option<u32>,
+    /// Present: instead of `requests` there is a limit that is found out by how long answers take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
     /// Requests at one time at one endpoint. An endpoint that is full is passed over. Absent: as
     /// many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +180,32 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests: None, endpoint_requests: None, waiting: 100, wait: Time::from_secs(1) }
+        Self {
+            requests: None,
+            adaptive: None,
+            endpoint_requests: None,
+            waiting: 100,
+            wait: Time::from_secs(1),
+        }
+    }
+}
+
+/// A limit on requests at one time that grows as long as answers take what they usually do, and
+/// falls when they take longer.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-noun" = "`adaptive`"))]
+pub struct Adaptive {
+    /// The limit falls no lower. It begins here.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub least: u32,
+    /// The limit grows no higher.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub most: u32,
+}
+
+impl Default for Adaptive {
+    fn default() -> Self {
+        Self { least: 20, most: 10_000 }
     }
 }

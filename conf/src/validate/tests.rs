@@ -342,3 +342,10 @@ fn a_name_is_in_one_policy_of_a_listener() {
     let twice = with("{ names: [a.org] }, { names: [b.org, A.org] }");
     assert_eq!(twice, ["duplicate-policy-name 4:79"]);
 }
+
+#[test]
+fn limits_go_together() {
+    assert_eq!(with_upstream("limits: { adaptive: { least: 5, most: 5 } }"), none());
+    assert_eq!(with_upstream("limits: { adaptive: { least: 6, most: 5 } }"), ["limit-order 10:34"]);
+    assert_eq!(with_upstream("limits: { requests: 9, adaptive: {} }"), ["two-limits 10:28"]);
+}

@@ -11,6 +11,7 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         verifiable(index, upstream, problems);
         checkable(index, upstream, problems);
         balanced(index, upstream, problems);
+        limited(index, upstream, problems);
         if upstream.ejection.time > upstream.ejection.longest {
             let place = item("upstreams", index).key("ejection").key("time");
             let message = "`time` is longer than `longest`";
@@ -55,6 +56,21 @@ fn checkable(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
         let message = "`statuses` are for checks by `http`";
         let problem = Problem::new("check-statuses", place("statuses"), message);
         problems.push(problem.label("add `http`, or remove it"));
+    }
+}
+
+/// Whether the limits of an upstream go together.
+fn limited(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
+    let Some(adaptive) = &upstream.limits.adaptive else { return };
+    let place = item("upstreams", index).key("limits").key("adaptive");
+    if upstream.limits.requests.is_some() {
+        let problem = Problem::new("two-limits", place.clone(), "`requests` is a limit already");
+        problems.push(problem.at_key().label("remove it, or `requests`"));
+    }
+    if adaptive.least > adaptive.most {
+        let message = "`least` is more than `most`";
+        let label = format!("`most` is {}", adaptive.most);
+        problems.push(Problem::new("limit-order", place.key("least"), message).label(label));
     }
 }
 

@@ -183,6 +183,12 @@ impl Standing {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many answers it gave, and how long they were waited for together.
+    pub fn answers(&self) -> (u64, Duration) {
+        let counts = self.counts();
+        (counts.answered, Duration::from_nanos(counts.waited))
+    }
+
     /// Failures in a row.
     pub(crate) fn broken_in_a_row(&self) -> u32 {
         self.broken_in_a_row.load(Ordering::Relaxed)

@@ -171,6 +171,7 @@ impl Upstream {
             "name": &*self.name,
             "panic": endpoints.is_panic,
             "waiting": self.gate.waiting(),
+            "limit": self.gate.limit(),
             "endpoints": endpoints
                 .iter()
                 .map(|(endpoint, state)| endpoint.status(state))

@@ -178,6 +178,9 @@ upstreams[].retry.pause               upstreams::retry::there_is_a_pause_before_
 upstreams[].retry.buffer              upstreams::retry::a_body_that_is_longer_than_the_buffer_is_not_sent_again
 upstreams[].limits                    upstreams::limits::more_requests_wait_for_their_turn
 upstreams[].limits.requests           upstreams::limits::more_requests_wait_for_their_turn
+upstreams[].limits.adaptive           upstreams::limits::a_limit_adapts_to_how_long_answers_take
+upstreams[].limits.adaptive.least     upstreams::limits::a_limit_adapts_to_how_long_answers_take
+upstreams[].limits.adaptive.most      upstreams::limits::a_limit_adapts_to_how_long_answers_take
 upstreams[].limits.endpoint_requests  upstreams::limits::an_endpoint_that_is_full_is_passed_over
 upstreams[].limits.waiting            upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told
 upstreams[].limits.wait               upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told

@@ -30,7 +30,7 @@ async fn an_endpoint_that_is_not_well_gets_nothing_until_it_is() {
     for result in ["ok", "failed"] {
         let labels = [("upstream", "app"), ("result", result)];
         let count = group.proxy.metric("marchproxy_upstream_checks_total", &labels).await;
-        assert!(count.is_some_and(|count| count >= 2.0), "{result}: {count:?}");
+        assert!(count.is_some_and(|count| count >= 1.0), "{result}: {count:?}");
     }
 }
 

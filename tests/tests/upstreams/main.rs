@@ -7,6 +7,7 @@ mod ejection;
 mod group;
 mod health;
 mod limits;
+mod one_of_four;
 mod operator;
 mod retry;
 mod second;

@@ -8,7 +8,7 @@ use marchproxy_decide::exchange::Moment;
 use tokio::time::sleep;
 
 use super::Upstream;
-use crate::clock::Alarm;
+use crate::clock::{self, Alarm};
 use crate::observe::Observer;
 
 /// However much fails, endpoints are looked at no more often.
@@ -66,6 +66,21 @@ impl Upstream {
         }
         observer.metrics.upstreams.states(&self.name, endpoints.iter().map(|(_, state)| state));
         self.start_checks(observer);
-        review.again
+        let soonest = |one: Moment, other: Option<Moment>| other.map_or(one, |at| one.min(at));
+        match self.adapt() {
+            Some(at) => Some(soonest(at, review.again)),
+            None => review.again,
+        }
+    }
+
+    /// Has the limit on requests follow how long answers take. When to do so again.
+    fn adapt(&self) -> Option<Moment> {
+        self.config.limits.adaptive.as_ref()?;
+        let mut all = (0_u64, Duration::ZERO);
+        for endpoint in self.listed.load().iter() {
+            let (answers, waited) = endpoint.standing.answers();
+            all = (all.0.saturating_add(answers), all.1.saturating_add(waited));
+        }
+        self.gate.adapt(clock::now(), all.0, all.1, self.hub.running())
     }
 }
