@@ -11,7 +11,7 @@ use marchproxy_tests::ocsp::{Manner, Register, Responder};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 14] = [
+const TESTED: [&str; 15] = [
     "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
@@ -25,6 +25,7 @@ const TESTED: [&str; 14] = [
     "tls-upstream.yaml",
     "unix-socket.yaml",
     "upstream-mtls.yaml",
+    "upstreams.yaml",
     "websocket.yaml",
 ];
 
@@ -139,6 +140,25 @@ async fn dns() {
     let _other = origin(&mut setup, "3001").await;
     let proxy = setup.start(&text_of("dns.yaml")).await;
     proxy.answers("/", 200, marchproxy_tests::bounded::STEP).await;
+}
+
+#[tokio::test]
+async fn upstreams() {
+    let mut setup = Setup::new();
+    let mut origins = Vec::new();
+    for port in ["3000", "3001", "3002", "3003"] {
+        origins.push(origin(&mut setup, port).await);
+    }
+    let proxy = setup.start(&text_of("upstreams.yaml")).await;
+    let staff = "GET / HTTP/1.1\r\nHost: a\r\nX-Staff: yes\r\n\r\n";
+    assert_eq!(request(proxy.web(), staff).await.seen().origin, "3003");
+    for _ in 0..20 {
+        let seen = proxy.get("/").await.seen().origin;
+        assert_ne!(seen, "3002", "another zone");
+    }
+    let checked = |origin: &Origin| origin.seen().iter().any(|seen| seen.target == "/healthz");
+    eventually("three are checked", async || origins.iter().take(3).all(checked).then_some(()))
+        .await;
 }
 
 #[tokio::test]
