@@ -38,6 +38,11 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-min" = "1ms", "x-max" = "10m"))]
     pub hedge: Option<Time>,
+    /// Up to so much of a request's body is taken before an endpoint is asked, so that slow clients
+    /// hold no endpoint; `0B`: none, it is passed on as it comes.
+    #[serde(default)]
+    #[schemars(extend("x-min" = "0B", "x-max" = "16MiB"))]
+    pub request_buffer: Size,
     /// Answer with a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,

@@ -113,6 +113,7 @@ impl RouteCheck<'_> {
             ("split", !route.split.is_empty()),
             ("mirror", route.mirror.is_some()),
             ("hedge", route.hedge.is_some()),
+            ("request_buffer", route.request_buffer.bytes() > 0),
         ] {
             if is_there {
                 let message = format!("`{key}` has no effect on what is not forwarded");

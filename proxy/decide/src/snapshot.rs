@@ -74,6 +74,8 @@ pub struct RouteRules {
     pub split: Vec<Part>,
     /// What is forwarded twice.
     pub mirror: Option<Part>,
+    /// How much of a request's body is taken before an endpoint is asked.
+    pub request_buffer: u64,
     /// How long one endpoint is waited for before another is asked as well.
     pub hedge: Option<Duration>,
     /// Changes to the path before it is forwarded.

@@ -12,6 +12,7 @@ mod mirror;
 mod relay;
 mod replay;
 mod times;
+mod upload;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use http::header::DATE;
-use http::{HeaderValue, Version};
+use http::header::{DATE, EXPECT};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use marchproxy_decide::answer::{Answer, refusal};
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::{Reason, Verdict};
@@ -34,7 +35,9 @@ pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
 use mirror::Mirror;
 use relay::Relay;
+use replay::Replay;
 use times::Times;
+use upload::Upload;
 
 /// How much of a body that nobody wants is taken.
 const MOST_UNWANTED: usize = 64 << 10;
@@ -96,18 +99,26 @@ impl Edge {
         flow: &mut Flow,
         times: &mut Times,
         alarm: &mut Alarm,
-        now: Moment,
+        mut now: Moment,
     ) -> Result<(), Reason> {
         let upstream = Arc::clone(flow.upstream().ok_or(Reason::Internal)?);
-        let outbound = flow.outbound(&upstream, client.has_body()).ok_or(Reason::Internal)?;
+        let mut outbound = flow.outbound(&upstream, client.has_body()).ok_or(Reason::Internal)?;
         times.know(&upstream, now);
+        let buffer = flow.request_buffer();
+        let kept = upstream.config.retry.buffer.bytes().max(buffer);
+        let mut upload =
+            Upload { replay: Replay::new(kept), mirror: Mirror::begin(self, flow, &outbound) };
+        if buffer > 0 && outbound.body != OutboundBody::None {
+            let taken = (&mut upload, buffer);
+            gather(client, flow, &mut outbound, taken, (times, alarm)).await?;
+            now = clock::now();
+        }
         let _pass = match upstream.gate.try_enter() {
             Some(pass) => pass,
             None => wait(client, std::pin::pin!(upstream.gate.enter()), times.end(), alarm).await?,
         };
-        let end = times.end().0;
-        let mut attempts = Attempts::begin(&upstream, &self.observer, flow, &outbound, (end, now))?;
-        attempts.mirror = Mirror::begin(self, flow, &outbound);
+        let (end, sent) = (times.end().0, (&outbound, &mut upload));
+        let mut attempts = Attempts::begin(&upstream, &self.observer, flow, sent, (end, now))?;
         let hedge = flow.hedge().filter(|_| hedge::is_possible(&outbound));
         let mut way = Way { edge: self, client, flow, times, alarm, upstream: &upstream };
         let mut began = now;
@@ -158,7 +169,7 @@ impl<C: Client> Way<'_, C> {
             }
             self.flow.exchange.marks.connected = Some(now);
             self.times.connected(now);
-            attempts.replay.rewind();
+            attempts.upload.replay.rewind();
             let Err(failure) = self.exchange(&mut session, attempts, outbound).await else {
                 let moved = self.times.endpoint_moved();
                 self.edge.pool.give_back(self.upstream, &endpoint, session, moved);
@@ -222,6 +233,37 @@ impl<C: Client> Way<'_, C> {
             Ok(()) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Takes the body of a request, `most` of it or a little more, before an endpoint is asked: a slow
+/// client holds none then.
+async fn gather<C: Client>(
+    client: &mut C,
+    flow: &mut Flow,
+    outbound: &mut Outbound,
+    (upload, most): (&mut Upload, u64),
+    (times, alarm): (&mut Times, &mut Alarm),
+) -> Result<(), Reason> {
+    // Nobody else is there to ask for it (RFC 9110, section 10.1.1).
+    if outbound.headers.remove(EXPECT).is_some() {
+        client.send_interim(StatusCode::CONTINUE, HeaderMap::new())?;
+    }
+    let mut room = most;
+    std::future::poll_fn(|context| {
+        while room > 0 {
+            let Poll::Ready(held) = upload.hold(client, flow, context)? else {
+                let _ = client.poll_flush(context)?;
+                times.client_gives(true);
+                let (end, reason) = times.next();
+                return alarm.poll(end, context).map(|()| Err(reason));
+            };
+            times.client_gives(false);
+            let Some(length) = held else { break };
+            room = room.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
 }
 
 /// Waits for something, unless it takes too long or the client leaves.

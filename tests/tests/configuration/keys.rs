@@ -92,6 +92,7 @@ routes[].mirror                       upstreams::second::a_mirror_gets_a_copy_wi
 routes[].mirror.upstream              upstreams::second::a_mirror_gets_a_copy_with_its_body_and_changes_nothing
 routes[].mirror.share                 upstreams::second::a_share_of_the_requests_is_mirrored
 routes[].hedge                        upstreams::second::a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_answer_is_heard
+routes[].request_buffer               serving::bodies::a_slow_client_holds_no_endpoint_when_its_body_is_taken_first
 routes[].redirect                     serving::rewriting::redirects_keep_what_they_do_not_change
 routes[].redirect.scheme              serving::rewriting::redirects_keep_what_they_do_not_change
 routes[].redirect.host                serving::rewriting::redirects_keep_what_they_do_not_change

@@ -5,6 +5,7 @@ use std::time::Duration;
 use marchproxy_tests::client::Http2;
 use marchproxy_tests::client::http2::{next_piece, send_all};
 use marchproxy_tests::origin::Nginx;
+use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy, eventually, within};
 
 async fn start() -> (Origin, Proxy) {
@@ -154,4 +155,82 @@ async fn files_of_a_real_nginx_arrive_whole_with_ranges() {
     assert_eq!(connection.get("/none").await.status, 404);
     let mut client = Http2::open(proxy.web()).await;
     assert!(client.get("/big.bin").await.body == file);
+}
+
+async fn buffering(most: &str, mirror: bool) -> (Origin, Proxy) {
+    let origin = Origin::start().await;
+    let mirror = if mirror { ", mirror: { upstream: app }" } else { "" };
+    let route = format!("upstream: app, request_buffer: {most}{mirror} }}");
+    let text = SIMPLE.replace("upstream: app }", &route) + "process: { workers: 1 }\n";
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    (origin, proxy)
+}
+
+#[tokio::test]
+async fn a_slow_client_holds_no_endpoint_when_its_body_is_taken_first() {
+    let (origin, proxy) = buffering("64KiB", false).await;
+    for framing in ["Content-Length: 10", "Transfer-Encoding: chunked"] {
+        let is_chunked = framing.starts_with('T');
+        let part = |text: &str| {
+            if is_chunked { format!("5\r\n{text}\r\n") } else { text.to_owned() }
+        };
+        let before = origin.connections();
+        let mut connection = proxy.connect().await;
+        connection.send(format!("PUT / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")).await;
+        connection.send(part("hello")).await;
+        // Whoever comes after it is answered, and it has no connection yet.
+        assert_eq!(proxy.get("/other").await.status, 200);
+        assert_eq!(origin.connections(), 1.max(before));
+        assert!(origin.seen().iter().all(|seen| seen.target == "/other" || seen.body_length == 10));
+        connection.send(part("world")).await;
+        if is_chunked {
+            connection.send("0\r\n\r\n").await;
+        }
+        assert_eq!(connection.answer().await.seen().body, "helloworld");
+    }
+}
+
+#[tokio::test]
+async fn more_than_is_taken_first_is_passed_on_as_it_comes() {
+    let (origin, proxy) = buffering("4KiB", false).await;
+    let mut connection = proxy.connect().await;
+    connection.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n").await;
+    connection.send(vec![b'x'; 50_000]).await;
+    eventually("the endpoint is asked", async || (origin.connections() == 1).then_some(())).await;
+    connection.send(vec![b'x'; 50_000]).await;
+    assert_eq!(connection.answer().await.seen().body_length, 100_000);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_when_it_is_taken_first() {
+    let (origin, proxy) = buffering("4KiB", true).await;
+    let mut connection = proxy.connect().await;
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    connection.send(head).await;
+    assert_eq!(connection.one_head().await.unwrap().status, 100);
+    assert_eq!(origin.connections(), 0);
+    connection.send("hello").await;
+    assert_eq!(connection.answer().await.seen().body, "hello");
+    eventually("the copy has the body too", async || (origin.seen().len() == 2).then_some(()))
+        .await;
+    assert!(origin.seen().iter().all(|seen| seen.body == "hello"));
+    let mut client = Http2::open(proxy.web()).await;
+    let request = client.request("PUT", "/");
+    let answer = client.send(request, Some(b"hello".as_slice().into()), None).await.unwrap();
+    assert_eq!(answer.seen().body, "hello");
+}
+
+#[tokio::test]
+async fn a_body_that_is_taken_first_has_its_limits() {
+    let origin = Origin::start().await;
+    let text = SIMPLE
+        .replace("upstream: app }", "upstream: app, request_buffer: 64KiB, body_size: 9B }")
+        .replace("port@\" }", "port@\", requests: { body_idle: 300ms } }");
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    let chunked = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let answer = proxy.request(format!("{chunked}a\r\n0123456789\r\n0\r\n\r\n")).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (413, "limit.body_size"));
+    let answer = proxy.request(format!("{chunked}5\r\nhello\r\n")).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (408, "limit.body_time"));
+    assert_eq!(origin.connections(), 0);
 }

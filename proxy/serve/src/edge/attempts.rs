@@ -10,8 +10,7 @@ use marchproxy_conf::model::{Balance, RetryOn};
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::{Fault, Reason};
 
-use super::mirror::Mirror;
-use super::replay::Replay;
+use super::upload::Upload;
 use super::{AnswerHead, Flow, Outbound};
 use crate::clock;
 use crate::observe::Observer;
@@ -27,8 +26,8 @@ const LONGEST_AVOIDANCE: Duration = Duration::from_mins(1);
 pub struct Attempts<'a> {
     upstream: &'a Upstream,
     observer: &'a Observer,
-    /// The beginning of the request's body.
-    pub replay: Replay,
+    /// The request's body.
+    pub upload: &'a mut Upload,
     /// When the request as a whole is over.
     end: Moment,
     is_idempotent: bool,
@@ -44,8 +43,6 @@ pub struct Attempts<'a> {
     next: Option<Seat>,
     /// Where it is tried at the same time.
     second: Option<Seat>,
-    /// The copy for a second upstream.
-    pub mirror: Mirror,
 }
 
 impl<'a> Attempts<'a> {
@@ -57,7 +54,7 @@ impl<'a> Attempts<'a> {
         upstream: &'a Upstream,
         observer: &'a Observer,
         flow: &Flow,
-        outbound: &Outbound,
+        (outbound, upload): (&Outbound, &'a mut Upload),
         (end, now): (Moment, Moment),
     ) -> Result<Self, Reason> {
         let (key, tag) = (flow.key(upstream), flow.tag(upstream));
@@ -67,15 +64,13 @@ impl<'a> Attempts<'a> {
         if retry.attempts > 1 || flow.hedge().is_some() {
             upstream.budget.request(now);
         }
-        // A kept connection that turns out to be dead is no attempt, and needs the body as well.
-        let replay = Replay::new(retry.buffer.bytes());
         let (is_idempotent, is_websocket) =
             (outbound.method.is_idempotent(), outbound.is_websocket);
         let tried = Vec::new();
         Ok(Self {
             upstream,
             observer,
-            replay,
+            upload,
             end,
             is_idempotent,
             is_websocket,
@@ -85,7 +80,6 @@ impl<'a> Attempts<'a> {
             seat,
             next: None,
             second: None,
-            mirror: Mirror::none(),
         })
     }
 
@@ -148,7 +142,7 @@ impl<'a> Attempts<'a> {
             Fate::Unknown => self.is_idempotent && !self.is_websocket,
             Fate::Begun => false,
         };
-        is_safe && self.replay.is_whole()
+        is_safe && self.upload.replay.is_whole()
     }
 
     /// Whether it is known where to try again.
@@ -214,7 +208,7 @@ impl<'a> Attempts<'a> {
         let retry = &self.upstream.config.retry;
         self.tried.push(self.seat.number());
         let most = usize::try_from(retry.attempts).unwrap_or(usize::MAX);
-        if self.tried.len() >= most || now >= self.end || !self.replay.is_whole() {
+        if self.tried.len() >= most || now >= self.end || !self.upload.replay.is_whole() {
             return false;
         }
         let wish = Wish { tried: &self.tried, key: self.key, tag: None };

@@ -133,6 +133,12 @@ impl Flow {
         upstream.sticky.as_ref()?.tag(&self.request.as_ref()?.headers)
     }
 
+    /// How much of the body is taken before an endpoint is asked.
+    pub(super) fn request_buffer(&self) -> u64 {
+        let route = self.arrival.generation.snapshot.route(&self.exchange);
+        route.map_or(0, |route| route.request_buffer)
+    }
+
     /// How long one endpoint is waited for before another is asked as well.
     pub(super) fn hedge(&self) -> Option<Duration> {
         self.arrival.generation.snapshot.route(&self.exchange)?.hedge

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use marchproxy_decide::exchange::{Moment, Scheme};
-use marchproxy_decide::request::{forward, respond};
+use marchproxy_decide::request::respond;
 use marchproxy_decide::verdict::{Reason, Verdict};
 
 use super::attempts::Attempts;
@@ -141,27 +141,16 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
         }
     }
 
-    /// The next piece of the request's body: what is sent again first.
+    /// The next piece of the request's body.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Failure>> {
-        if let Some(piece) = self.attempts.replay.next() {
-            return Poll::Ready(Ok(piece));
+        if !self.is_tunnel {
+            let upload = &mut *self.attempts.upload;
+            return upload.poll(self.client, self.flow, context).map_err(Failure::from);
         }
         let piece = ready!(self.client.poll_body(context))?;
-        let is_fit = match &piece {
+        if let Piece::Data(bytes) = &piece {
             // A tunnel carries what is no body, however long.
-            Piece::Data(bytes) => self.flow.body_passes(bytes.len()) || self.is_tunnel,
-            Piece::End(Some(trailers)) => {
-                forward::check_trailers(trailers)?;
-                true
-            }
-            Piece::End(None) => true,
-        };
-        if !is_fit {
-            return Poll::Ready(Err(Reason::BodySize.into()));
-        }
-        if !self.is_tunnel {
-            self.attempts.replay.keep(&piece);
-            self.attempts.mirror.copy(&piece);
+            self.flow.body_passes(bytes.len());
         }
         Poll::Ready(Ok(piece))
     }

@@ -43,6 +43,18 @@ impl Replay {
         }
     }
 
+    /// Keeps what has not been sent yet, however long it is.
+    pub fn hold(&mut self, piece: Piece) {
+        match piece {
+            Piece::Data(bytes) => {
+                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.room = self.room.saturating_sub(length);
+                self.data.push(bytes);
+            }
+            Piece::End(_) => self.end = Some(piece),
+        }
+    }
+
     /// Whether all that the client has given can be sent again.
     pub fn is_whole(&self) -> bool {
         self.is_whole
@@ -96,6 +108,16 @@ mod tests {
         replay.keep(&Piece::End(None));
         assert_eq!(again(&mut replay), "abcde|");
         assert!(replay.is_whole());
+    }
+
+    #[test]
+    fn what_was_held_is_sent_first_and_makes_room_for_nothing_else() {
+        let mut replay = Replay::new(4);
+        replay.hold(data("abcdef"));
+        assert_eq!(again(&mut replay), "abcdef");
+        assert!(replay.is_whole());
+        replay.keep(&data("g"));
+        assert!(!replay.is_whole(), "there is no room for it");
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Work<'_> {
             split,
             mirror,
             hedge,
+            request_buffer,
             redirect,
             respond,
             rewrite,
@@ -76,6 +77,7 @@ impl Work<'_> {
                 })
             }),
             hedge: hedge.map(Time::duration),
+            request_buffer: request_buffer.bytes(),
             rewrite: rewrite.as_ref().and_then(|rewrite| self.rewrite(rewrite, scope)),
             request_edits: scope.edits(
                 request_headers,
