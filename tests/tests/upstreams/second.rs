@@ -120,6 +120,20 @@ async fn a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_a
 }
 
 #[tokio::test]
+async fn a_hedged_request_is_mirrored_too() {
+    let (app, shadow) = (Origin::named("app").await, Origin::named("shadow").await);
+    let keys = "hedge: 100ms, mirror: { upstream: next }";
+    let proxy = start(&[app.address()], shadow.address(), keys).await;
+    assert_eq!(proxy.get("/copied").await.seen().origin, "app");
+    eventually("the copy is answered", async || {
+        let labels = [("upstream", "next"), ("result", "done")];
+        proxy.metric("marchproxy_mirrored_requests_total", &labels).await
+    })
+    .await;
+    assert_eq!(shadow.seen()[0].target, "/copied");
+}
+
+#[tokio::test]
 async fn a_hedged_request_that_fails_everywhere_is_a_502() {
     let origin = RawOrigin::start(Behaviour::CloseAfterHead).await;
     let other = RawOrigin::start(Behaviour::CloseAfterHead).await;

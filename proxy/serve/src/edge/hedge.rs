@@ -47,6 +47,8 @@ impl<C: Client> Way<'_, C> {
         after: Duration,
     ) -> Result<(), Reason> {
         self.times.attempts(began);
+        // There is no body: a copy is complete with its head.
+        attempts.upload.mirror.copy(&Piece::End(None));
         let first = Arc::clone(&attempts.seat().endpoint);
         self.flow.tries(&first, began);
         let (pool, upstream) = (&self.edge.pool, self.upstream);
