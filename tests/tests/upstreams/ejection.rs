@@ -139,3 +139,21 @@ async fn what_is_known_of_an_endpoint_stays_over_a_reload_that_changes_its_upstr
     let counts = group.answers(10).await;
     assert_eq!(counts["b"], 10, "{counts:?}");
 }
+
+#[tokio::test]
+async fn what_a_client_causes_is_not_blamed_on_an_endpoint() {
+    let keys = "    ejection: { consecutive: 2, time: 1m }\n    \
+                timeouts: { request: 300ms }\n    retry: { attempts: 1 }";
+    let group = Group::of(2, keys).await;
+    for _ in 0..6 {
+        // Bodies that never come to their end, until the time of the request is over.
+        let mut connection = group.proxy.connect().await;
+        connection.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc").await;
+        assert_eq!(connection.answer().await.status, 504);
+        // Clients that leave before they are answered.
+        let mut connection = group.proxy.connect().await;
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: hold\r\n\r\n").await;
+        drop(connection);
+    }
+    assert_eq!(group.states().await, ["serving", "serving"]);
+}

@@ -98,7 +98,7 @@ async fn a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_a
     let slow = FaultProxy::before(origins[0].address()).await;
     slow.set(Fault::Delay(Duration::from_secs(2)));
     let app = [slow.address(), origins[1].address()];
-    let proxy = start(&app, origins[1].address(), "hedge: 100ms").await;
+    let mut proxy = start(&app, origins[1].address(), "hedge: 100ms").await;
     let begin = Instant::now();
     for _ in 0..6 {
         assert_eq!(proxy.get("/").await.seen().origin, "b");
@@ -109,6 +109,16 @@ async fn a_second_endpoint_is_asked_when_the_first_takes_long_and_the_first_to_a
     assert!(count.is_some_and(|count| (3.0..=6.0).contains(&count)), "{count:?}");
     let line = proxy.access_line(|line| line["attempts"] == 2).await;
     assert_eq!(line["endpoint"], origins[1].address().to_string(), "{line}");
+
+    // The budget is that of retries.
+    let text = proxy.folder().path().join("marchproxy.yaml");
+    let text = std::fs::read_to_string(text).expect("the configuration");
+    let broke = "ejection: { consecutive: 0 }, retry: { budget: 0%, floor: 0 }";
+    proxy.reload(&text.replace("ejection: { consecutive: 0 }", broke)).await;
+    for _ in 0..4 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    assert_eq!(proxy.metric("marchproxy_upstream_retries_total", &labels).await, count);
 
     // Not idempotent: it waits.
     for _ in 0..2 {
