@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use marchproxy_tests::Fault;
+use marchproxy_tests::origin::{Behaviour, RawOrigin};
+use marchproxy_tests::proxy::{SIMPLE, Setup};
 
 use crate::group::Group;
 
@@ -139,4 +141,18 @@ async fn there_is_a_pause_before_a_retry() {
     let begin = Instant::now();
     assert_eq!(group.proxy.get("/").await.status, 502);
     assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_long_body_is_not_sent_again_on_another_connection_either() {
+    let origin = RawOrigin::start(Behaviour::CloseOnReuse).await;
+    let text = SIMPLE.replace("name: app,", "name: app, retry: { buffer: 1KiB },")
+        + "process: { workers: 1 }\n";
+    let proxy = Setup::new().set("origin", origin.address()).start(&text).await;
+    assert_eq!(proxy.get("/first").await.status, 200);
+    let body = "x".repeat(5000);
+    let put = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{body}");
+    let answer = proxy.request(&put).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.reset"));
+    assert_eq!(origin.connections(), 1);
 }
