@@ -133,3 +133,6 @@ impl Circuit {
         counts.since(begin)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,6 +91,11 @@ fn is_within(label: u64, first: u64, now: Moment) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(millis: u64) -> Moment {
@@ -139,11 +144,57 @@ mod tests {
         assert_eq!(granted(&budget, 50, 0, at(3_600_000)), 0);
     }
 
+    /// Who asks at the same moment as others may not see theirs: each at most once.
+    #[test]
+    fn asked_by_many_at_once_it_grants_no_more_than_one_each_above_itself() {
+        let (budget, granted) = (Budget::default(), AtomicU64::new(0));
+        (0..1000).for_each(|_| budget.request(at(0)));
+        let begin = Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    begin.wait();
+                    for _ in 0..1000 {
+                        let is_granted = budget.retry(Share::percent(20), 0, at(1));
+                        granted.fetch_add(u64::from(is_granted), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert!((200..208).contains(&granted.into_inner()));
+    }
+
+    #[test]
+    fn counted_by_many_at_once_no_request_is_lost() {
+        let budget = Budget::default();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..1000).for_each(|request| budget.request(at(request * 2))));
+            }
+        });
+        assert_eq!(granted(&budget, 10, 0, at(2000)), 800);
+    }
+
     #[test]
     fn more_than_a_place_can_count_is_not_carried_into_its_neighbour() {
         let budget = Budget::default();
         budget.seconds[1].store(SECOND | (MOST_REQUESTS << 20) | 3, Ordering::Relaxed);
         budget.request(at(0));
         assert_eq!(parts(budget.seconds[1].load(Ordering::Relaxed)), (1, MOST_REQUESTS, 3));
+    }
+
+    proptest! {
+        #[test]
+        fn no_clock_and_no_share_do_harm(
+            moments in prop::collection::vec(any::<u64>(), 1..50),
+            percent in any::<u8>(),
+            floor in any::<u32>(),
+        ) {
+            let budget = Budget::default();
+            for nanos in moments {
+                budget.request(Moment::from_nanos(nanos));
+                budget.retry(Share::percent(percent), floor, Moment::from_nanos(nanos));
+            }
+        }
     }
 }

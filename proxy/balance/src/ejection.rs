@@ -72,19 +72,27 @@ impl Ejected {
         is_over
     }
 
-    /// What was counted over the period, when it is over. The next begins.
+    /// What was counted over the period, when it is over. The next begins. The periods of all
+    /// endpoints end at the same moments, or those that were out would be compared with nobody.
     pub fn period(&mut self, policy: &Ejection, counts: Counts, now: Moment) -> Option<Counts> {
         let Some((began, before)) = self.period else {
             self.period = Some((now, counts));
             return None;
         };
-        if now.since(began) < policy.period.duration() {
+        if now < period_end(policy, began) {
             return None;
         }
         self.period = Some((now, counts));
         let counted = counts.since(before);
         (counted.answered >= u64::from(policy.requests)).then_some(counted)
     }
+}
+
+/// When the period ends that `now` lies in.
+pub(crate) fn period_end(policy: &Ejection, now: Moment) -> Moment {
+    let period = u64::try_from(policy.period.duration().as_nanos()).unwrap_or(u64::MAX).max(1);
+    let before = now.nanos().checked_rem(period).unwrap_or(0);
+    Moment::from_nanos(now.nanos().saturating_sub(before).saturating_add(period))
 }
 
 /// Which of those that were counted over one period stand out.
@@ -137,3 +145,6 @@ fn median_wait(counted: &[(usize, Counts)]) -> u64 {
     let middle = waits.len().saturating_sub(1) / 2;
     waits.get(middle).copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

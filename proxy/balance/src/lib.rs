@@ -20,6 +20,8 @@ mod peak_ewma;
 mod review;
 mod roster;
 mod round_robin;
+#[cfg(test)]
+mod simulation;
 mod standing;
 #[cfg(test)]
 mod testing;
@@ -37,4 +39,4 @@ pub use peak_ewma::PeakEwma;
 pub use review::{Event, Member, Policy, Review, review};
 pub use roster::{Place, Roster, State};
 pub use round_robin::RoundRobin;
-pub use standing::{Mode, Outcome, Standing};
+pub use standing::{Entered, Mode, Outcome, Standing};

@@ -22,6 +22,13 @@ pub struct Member<'a> {
     pub is_local: bool,
 }
 
+impl Member<'_> {
+    /// Whether it counts among those that may be ejected: one that is taken out carries no load.
+    fn is_wanted(&self) -> bool {
+        self.standing.mode() == Mode::Serving
+    }
+}
+
 /// By what an upstream's endpoints are judged.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -64,28 +71,25 @@ pub enum Event {
 /// Looks at all endpoints of an upstream, at `now`. Whoever does must be the only one.
 pub fn review(members: &[Member<'_>], policy: &Policy, now: Moment) -> Review {
     let mut all = Reviewing { policy, now, events: Vec::new(), again: None };
-    let mut judged: Vec<_> = members.iter().map(|member| member.standing.judged()).collect();
+    // Taken out and put back, so that never two locks are held: a name that is configured in two
+    // ways can make two members of one endpoint.
+    let take = |member: &Member<'_>| std::mem::take(&mut *member.standing.judged());
+    let mut judged: Vec<Judged> = members.iter().map(take).collect();
     for (at, (member, judged)) in members.iter().zip(&mut judged).enumerate() {
         all.circuit(at, member.standing, judged);
     }
-    let mut views: Vec<&mut Judged> = judged.iter_mut().map(|judged| &mut **judged).collect();
-    all.ejection(members, &mut views);
-    let is_new = views.iter().all(|judged| !judged.is_known);
-    let states = members.iter().zip(&views).map(|(member, judged)| state(member.standing, judged));
-    let states: Vec<State> = states.collect();
-    let warmed =
-        states.iter().zip(&mut views).map(|(state, judged)| all.warm(*state, judged, is_new));
-    let warmed: Vec<(State, u64)> = warmed.collect();
-    let candidates: Vec<Candidate> = members
-        .iter()
-        .zip(&warmed)
-        .map(|(member, (state, permille))| Candidate {
-            state: *state,
-            weight: member.standing.weight(member.weight),
-            permille: *permille,
-            is_local: member.is_local,
-        })
-        .collect();
+    all.ejection(members, &mut judged);
+    let is_new = judged.iter().all(|judged| !judged.is_known);
+    let mut candidates = Vec::with_capacity(members.len());
+    for (member, judged) in members.iter().zip(&mut judged) {
+        let (state, permille) = all.warm(state(member.standing, judged), judged, is_new);
+        let weight = member.standing.weight(member.weight);
+        let is_local = member.is_local;
+        candidates.push(Candidate { state, weight, permille, is_local });
+    }
+    for (member, judged) in members.iter().zip(judged).rev() {
+        *member.standing.judged() = judged;
+    }
     Review {
         roster: Roster::of(&candidates, policy.panic, policy.local),
         states: candidates.iter().map(|candidate| candidate.state).collect(),
@@ -137,30 +141,33 @@ impl Reviewing<'_> {
         self.look_again(next);
     }
 
-    fn ejection(&mut self, members: &[Member<'_>], judged: &mut [&mut Judged]) {
+    fn ejection(&mut self, members: &[Member<'_>], judged: &mut [Judged]) {
         let (policy, now) = (&self.policy.ejection, self.now);
-        for (at, judged) in judged.iter_mut().enumerate() {
+        let (mut wanted, mut out) = (0_u64, 0_u64);
+        for (at, (member, judged)) in members.iter().zip(&mut *judged).enumerate() {
             if judged.ejected.release(now) {
+                // What has failed until now is of before.
+                member.standing.forget_row();
                 self.events.push((at, Event::Returned));
             }
-        }
-        for (at, cause) in candidates(policy, members, judged, now) {
-            let out = judged.iter().filter(|judged| judged.ejected.is_out()).count();
-            let most = policy.share.of(u64::try_from(members.len()).unwrap_or(u64::MAX));
-            if u64::try_from(out).unwrap_or(u64::MAX) >= most {
-                break;
+            if member.is_wanted() {
+                wanted = wanted.saturating_add(1);
+                out = out.saturating_add(u64::from(judged.ejected.is_out()));
             }
+        }
+        let room = policy.share.of(wanted).saturating_sub(out);
+        let found = candidates(policy, members, judged, now).into_iter();
+        for (at, cause) in found.take(usize::try_from(room).unwrap_or(usize::MAX)) {
             if let Some(judged) = judged.get_mut(at) {
                 judged.ejected.eject(policy, now);
                 self.events.push((at, Event::Ejected(cause)));
             }
         }
-        let ends: Vec<Moment> = judged.iter().filter_map(|judged| judged.ejected.until()).collect();
-        for end in ends {
+        for end in judged.iter().filter_map(|judged| judged.ejected.until()) {
             self.look_again(end);
         }
         if policy.failures.is_some() || policy.slow.is_some() {
-            self.look_again(now.after(policy.period.duration()));
+            self.look_again(ejection::period_end(policy, now));
         }
     }
 
@@ -192,15 +199,15 @@ impl Reviewing<'_> {
 fn candidates(
     policy: &Ejection,
     members: &[Member<'_>],
-    judged: &mut [&mut Judged],
+    judged: &mut [Judged],
     now: Moment,
 ) -> Vec<(usize, Cause)> {
     let mut found = Vec::new();
     let mut periods = Vec::with_capacity(members.len());
     for (at, (member, judged)) in members.iter().zip(judged).enumerate() {
         let period = judged.ejected.period(policy, member.standing.counts(), now);
-        if judged.ejected.is_out() {
-            // What fails while it is out is of before.
+        if judged.ejected.is_out() || !member.is_wanted() {
+            // What fails while it is out is of before, or of its going.
             member.standing.forget_row();
             periods.push(None);
             continue;
@@ -213,9 +220,17 @@ fn candidates(
         }
     }
     if policy.failures.is_some() || policy.slow.is_some() {
-        let outliers = ejection::outliers(policy, &periods).into_iter();
-        let known: Vec<usize> = found.iter().map(|(at, _)| *at).collect();
-        found.extend(outliers.filter(|(at, _)| !known.contains(at)));
+        // In the order they were found, so by position.
+        let consecutive = found.len();
+        let is_known = |found: &[(usize, Cause)], at: usize| {
+            let known = found.get(..consecutive).unwrap_or(found);
+            known.binary_search_by_key(&at, |(at, _)| *at).is_ok()
+        };
+        for (at, cause) in ejection::outliers(policy, &periods) {
+            if !is_known(&found, at) {
+                found.push((at, cause));
+            }
+        }
     }
     found
 }

@@ -124,7 +124,8 @@ impl Roster {
         let places = places.map(|(position, candidate)| {
             let Candidate { weight, permille, .. } = *candidate;
             let scaled = || u64::from(weight).saturating_mul(permille).max(1);
-            let weight = if are_even { weight } else { narrow(scaled()) };
+            // When all are used none is held back, least of all for those that fail.
+            let weight = if are_even || is_panic { weight } else { narrow(scaled()) };
             Place { position, weight }
         });
         let places = prefer_local(places.collect(), candidates, local);
@@ -181,45 +182,4 @@ pub(crate) fn warmth(since: Moment, over: Duration, now: Moment) -> Option<(u64,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(state: State, is_local: bool) -> Candidate {
-        Candidate { state, weight: 1, permille: SCALE, is_local }
-    }
-
-    /// The part of all requests that goes to the own zone, in percent.
-    fn own_share(usable: usize, lost: usize, others: usize, local: u8) -> u64 {
-        let own = std::iter::repeat_n(candidate(State::Serving, true), usable);
-        let lost = std::iter::repeat_n(candidate(State::Unhealthy, true), lost);
-        let others = std::iter::repeat_n(candidate(State::Serving, false), others);
-        let all: Vec<Candidate> = own.chain(lost).chain(others).collect();
-        let roster = Roster::of(&all, Share::percent(0), Share::percent(local));
-        let sum = |is: fn(&Candidate) -> bool| {
-            let places = roster.places.iter().filter(|place| is(&all[place.position]));
-            places.map(|place| u64::from(place.weight)).sum::<u64>()
-        };
-        sum(|one| one.is_local) * 100 / sum(|_| true)
-    }
-
-    #[test]
-    fn the_own_zone_is_preferred_as_long_as_enough_of_it_is_there() {
-        assert_eq!(own_share(10, 0, 10, 70), 100);
-        assert_eq!(own_share(7, 3, 10, 70), 100);
-        assert_eq!(own_share(1, 0, 9, 70), 100);
-    }
-
-    #[test]
-    fn with_less_the_others_get_what_is_missing() {
-        // 35 of the 70 percent that are needed: half.
-        assert_eq!(own_share(7, 13, 10, 70), 50);
-        assert_eq!(own_share(1, 6, 1, 100), 14);
-        assert_eq!(own_share(0, 10, 10, 70), 0);
-    }
-
-    #[test]
-    fn zones_may_make_no_difference() {
-        assert_eq!(own_share(5, 0, 15, 0), 25);
-        assert_eq!(own_share(0, 0, 5, 70), 0);
-    }
-}
+mod tests;

@@ -7,8 +7,8 @@ const LONGEST_ROUND: u64 = 4096;
 
 /// A round of turns, worked out once, so that a pick is one atomic addition.
 ///
-/// The order is that of smooth weighted round robin: an endpoint with weight 2 among three others
-/// comes twice in a round, but never twice in a row when others could come between.
+/// The turns of each endpoint are spread evenly over the round: a heavy one does not get all of its
+/// own in a row, nor do the light ones come all at once.
 #[derive(Debug)]
 pub struct RoundRobin {
     turns: Vec<usize>,
@@ -56,27 +56,21 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Each turn, every endpoint gains its weight, and the richest one pays for all.
+/// Each endpoint's turns lie evenly on the round, and are taken as they come on it. Where the first
+/// of them lies goes by the endpoint's position, lest those of equal weight all come together.
 fn turns(weights: &[u64]) -> Vec<usize> {
-    let signed = |weight: u64| i64::try_from(weight).unwrap_or(i64::MAX);
-    let sum: u64 = weights.iter().sum();
-    let mut credit = vec![0_i64; weights.len()];
+    let steps = u128::try_from(weights.len()).unwrap_or(u128::MAX).saturating_mul(2);
     let mut turns = Vec::new();
-    for _ in 0..sum {
-        let mut richest: Option<(usize, i64)> = None;
-        for (position, (credit, weight)) in credit.iter_mut().zip(weights).enumerate() {
-            *credit = credit.saturating_add(signed(*weight));
-            if *weight > 0 && richest.is_none_or(|(_, most)| *credit > most) {
-                richest = Some((position, *credit));
-            }
+    for (position, (weight, step)) in weights.iter().zip((1_u128..).step_by(2)).enumerate() {
+        for turn in 0..*weight {
+            let place = u128::from(turn).saturating_mul(steps).saturating_add(step);
+            // So fine that two places which differ stay apart.
+            let place = place.saturating_mul(1 << 64).checked_div(u128::from(*weight));
+            turns.push((place.unwrap_or(0), position));
         }
-        let Some((position, _)) = richest else { break };
-        if let Some(credit) = credit.get_mut(position) {
-            *credit = credit.saturating_sub(signed(sum));
-        }
-        turns.push(position);
     }
-    turns
+    turns.sort_unstable();
+    turns.into_iter().map(|(_, position)| position).collect()
 }
 
 #[cfg(test)]
@@ -98,7 +92,11 @@ mod tests {
 
     #[test]
     fn a_heavy_endpoint_does_not_get_its_turns_in_a_row() {
-        assert_eq!(picks(&[2, 1, 1], 4), [Some(0), Some(1), Some(2), Some(0)]);
+        assert_eq!(picks(&[2, 1, 1], 4), [Some(0), Some(1), Some(0), Some(2)]);
+        let mut weights = [1; 11];
+        weights[5] = 10;
+        let turns = picks(&weights, 40);
+        assert!(turns.windows(3).all(|turns| turns != [Some(5); 3]), "{turns:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is known of one endpoint.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,15 @@ pub struct Standing {
     pub latency: Latency,
     checked: Mutex<Checked>,
     judged: Mutex<Judged>,
+}
+
+/// The place of one request at an endpoint.
+#[derive(Debug)]
+#[must_use = "it is to be left"]
+pub struct Entered {
+    /// Whether it is one of the few that a half open breaker lets in, and nothing has become of it
+    /// yet.
+    is_probing: AtomicBool,
 }
 
 /// What became of a request at an endpoint.
@@ -97,25 +106,30 @@ impl Default for Standing {
 
 impl Standing {
     /// Takes a place for a request, unless `limit` requests run already or no probe is wanted. Who
-    /// got one calls [`Standing::leave`].
-    pub fn enter(&self, limit: u32) -> bool {
-        if self.running.load(Ordering::Relaxed) >= limit {
-            return false;
-        }
+    /// got one calls [`Standing::leave`] with it.
+    pub fn enter(&self, limit: u32) -> Option<Entered> {
+        let add = |running: u32| running.checked_add(1).filter(|running| *running <= limit);
+        self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
         let take = |probes: u32| match probes {
             0 | EVERYONE => None,
             more => Some(more - 1),
         };
         let probes = self.probes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let entered = Entered { is_probing: AtomicBool::new(probes.is_ok()) };
         if probes == Err(0) {
-            return false;
+            self.leave(&entered);
+            return None;
         }
-        self.running.fetch_add(1, Ordering::Relaxed);
-        true
+        Some(entered)
     }
 
-    /// A request that entered is over.
-    pub fn leave(&self) {
+    /// A request that entered is over. A probe of which nothing became, as its client has gone, is
+    /// free for another: else clients could keep a breaker from closing.
+    pub fn leave(&self, entered: &Entered) {
+        if entered.is_probing.load(Ordering::Relaxed) {
+            let give = |probes: u32| probes.checked_add(1).filter(|probes| *probes < EVERYONE);
+            let _ = self.probes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+        }
         self.running.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -124,8 +138,9 @@ impl Standing {
         self.running.load(Ordering::Relaxed)
     }
 
-    /// Notes what became of a request. `true`: the keeper should look.
-    pub fn note(&self, outcome: Outcome) -> bool {
+    /// Notes what became of a request that entered. `true`: the keeper should look.
+    pub fn note(&self, entered: &Entered, outcome: Outcome) -> bool {
+        entered.is_probing.store(false, Ordering::Relaxed);
         let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
         let (is_broken, has_failed) = match outcome {
             Outcome::Good(waited) | Outcome::Error(waited) => {
@@ -222,7 +237,11 @@ impl Counts {
         Self {
             answered: self.answered.saturating_sub(earlier.answered),
             failed: self.failed.saturating_sub(earlier.failed),
-            waited: self.waited.saturating_sub(earlier.waited),
+            // So many wait at one time that this goes round within weeks.
+            waited: self.waited.wrapping_sub(earlier.waited),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use marchproxy_balance::{Latency, Outcome, Standing, State};
+use marchproxy_balance::{Entered, Latency, Outcome, Standing, State};
 use pingora_core::upstreams::peer::HttpPeer;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -126,17 +126,16 @@ impl Hub {
 pub struct Seat {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
+    entered: Entered,
     hub: Arc<Hub>,
 }
 
 impl Seat {
     /// A place, unless the endpoint has none.
     pub(super) fn take(endpoint: &Arc<Endpoint>, limit: u32, hub: &Arc<Hub>) -> Option<Self> {
-        if !endpoint.standing.enter(limit) {
-            return None;
-        }
+        let entered = endpoint.standing.enter(limit)?;
         hub.running.fetch_add(1, Ordering::Relaxed);
-        Some(Self { endpoint: Arc::clone(endpoint), hub: Arc::clone(hub) })
+        Some(Self { endpoint: Arc::clone(endpoint), entered, hub: Arc::clone(hub) })
     }
 
     /// What tells its endpoint from all others.
@@ -156,7 +155,7 @@ impl Seat {
 
     /// Notes what became of the request.
     pub fn note(&self, outcome: Outcome) {
-        if self.endpoint.standing.note(outcome) {
+        if self.endpoint.standing.note(&self.entered, outcome) {
             self.hub.keeper.notify_one();
         }
     }
@@ -165,6 +164,6 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.hub.running.fetch_sub(1, Ordering::Relaxed);
-        self.endpoint.standing.leave();
+        self.endpoint.standing.leave(&self.entered);
     }
 }
