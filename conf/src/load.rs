@@ -235,6 +235,17 @@ fn make_absolute(config: &mut Config, sources: &Sources) {
     if let Some(file) = &mut config.access_log.file {
         absolute(file, root.key("access_log").key("file"));
     }
+    if let Some(traces) = &mut config.traces {
+        let place = root.key("traces");
+        if let Some(ca) = traces.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
+            absolute(ca, place.key("tls").key("ca"));
+        }
+        for (name, secret) in &mut traces.headers {
+            if let Secret::File(file) = secret {
+                absolute(file, place.key("headers").key(name.as_str()).key("file"));
+            }
+        }
+    }
     for (index, page) in config.error_pages.iter_mut().enumerate() {
         absolute(&mut page.file, root.key("error_pages").index(index).key("file"));
     }

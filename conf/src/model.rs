@@ -11,6 +11,7 @@ mod process;
 mod resilience;
 mod route;
 mod tls;
+mod tracing;
 mod upstream;
 
 pub use balance::{Balance, Hash, HashBy, Sticky};
@@ -29,6 +30,7 @@ pub use tls::{
     ClientCertificates, ListenerTls, Passthrough, TicketMode, Tickets, TlsPolicy, TlsTerms,
     TlsVersion, VerifyClients,
 };
+pub use tracing::{TracedQuery, Traces};
 pub use upstream::{
     DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream, UpstreamProtocol,
     UpstreamTls,
@@ -62,6 +64,9 @@ pub struct Config {
     pub resolver: Resolver,
     /// One line for each request.
     pub access_log: AccessLog,
+    /// Present: requests are told of as spans, to a collector that speaks OTLP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
     /// The local listener for health, metrics and state.
     pub status: Status,
     /// Settings of the process as a whole.

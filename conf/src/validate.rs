@@ -6,6 +6,7 @@ mod names;
 mod pages;
 mod routes;
 mod tls;
+mod tracing;
 mod upstreams;
 
 use crate::model::Config;
@@ -19,6 +20,7 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     names::validate(config, &mut problems);
     routes::validate(config, &mut problems);
     tls::validate(config, &mut problems);
+    tracing::validate(config, &mut problems);
     upstreams::validate(config, &mut problems);
     pages::validate(&config.error_pages, &Place::root().key("error_pages"), &mut problems);
     trusts_few(&config.trusted_proxies, &Place::root().key("trusted_proxies"), &mut problems);

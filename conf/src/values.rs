@@ -19,7 +19,7 @@ pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};
 pub use template::{Piece, Template};
 pub use units::{Share, Size, Time};
-pub use url::HttpUrl;
+pub use url::{HttpUrl, WebUrl};
 
 /// Gives a type that has `FromStr` and `Display` its place in the language: serde by its text, and
 /// a JSON Schema string whose `format` names it, so that the checker can parse it where it stands.

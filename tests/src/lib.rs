@@ -13,6 +13,7 @@ pub mod folder;
 pub mod load;
 pub mod ocsp;
 pub mod origin;
+pub mod otlp;
 pub mod ports;
 pub mod proxy;
 pub mod repository;

@@ -270,7 +270,7 @@ async fn one(stream: TcpStream, shared: Arc<Shared>, speaks: Speaks) {
     }
 }
 
-fn acceptor(leaf: &Leaf, protocols: &'static [&'static str]) -> SslAcceptor {
+pub(crate) fn acceptor(leaf: &Leaf, protocols: &'static [&'static str]) -> SslAcceptor {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
     builder.set_certificate(&leaf.certificate).unwrap();
     builder.set_private_key(&leaf.key).unwrap();

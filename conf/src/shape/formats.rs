@@ -1,6 +1,6 @@
 use crate::values::{
     DnsName, FieldName, FileMode, HostPattern, HostPort, HttpUrl, ListenAddress, Method, Name,
-    Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time,
+    Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time, WebUrl,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -15,6 +15,7 @@ pub(crate) enum Format {
     Network,
     HostPattern,
     HttpUrl,
+    WebUrl,
     PathPattern,
     Method,
     FieldName,
@@ -41,6 +42,7 @@ impl Format {
             "network" => Self::Network,
             "host-pattern" => Self::HostPattern,
             "http-url" => Self::HttpUrl,
+            "web-url" => Self::WebUrl,
             "path-pattern" => Self::PathPattern,
             "method" => Self::Method,
             "field-name" => Self::FieldName,
@@ -68,6 +70,7 @@ impl Format {
             Self::Network => text.parse::<Network>().map(drop),
             Self::HostPattern => text.parse::<HostPattern>().map(drop),
             Self::HttpUrl => text.parse::<HttpUrl>().map(drop),
+            Self::WebUrl => text.parse::<WebUrl>().map(drop),
             Self::PathPattern => text.parse::<PathPattern>().map(drop),
             Self::Method => text.parse::<Method>().map(drop),
             Self::FieldName => text.parse::<FieldName>().map(drop),

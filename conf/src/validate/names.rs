@@ -30,6 +30,12 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         let place = || item("upstreams", index).key("tls").key("certificate");
         problems.extend(certificates.missing("certificate", name, place));
     }
+    let traced = config.traces.as_ref().and_then(|traces| traces.tls.as_ref());
+    if let Some(name) = traced.and_then(|tls| tls.certificate.as_ref()) {
+        used.insert(name);
+        let place = || Place::root().key("traces").key("tls").key("certificate");
+        problems.extend(certificates.missing("certificate", name, place));
+    }
     unused(&certificates, "certificate", "listener or upstream", &used, problems);
 
     let mut used = HashSet::new();

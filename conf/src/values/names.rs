@@ -10,6 +10,11 @@ pub struct Name(String);
 scalar!(Name, "name", "1 to 64 of `a-z`, `0-9`, `-`, `_`, first a letter or digit");
 
 impl Name {
+    /// The proxy's own.
+    pub(crate) fn own() -> Self {
+        Self("marchproxy".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,11 +4,13 @@ mod captures;
 mod connection;
 mod id;
 mod marks;
+mod trace;
 
 pub use captures::{Captures, MAX_CAPTURES};
 pub use connection::{ClientCertificate, Connection, TlsFacts};
 pub use id::RequestId;
 pub use marks::{Marks, Moment};
+pub use trace::{Attempt, Trace};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -88,6 +90,8 @@ pub struct Exchange {
     pub request_id: RequestId,
     /// The W3C trace id it belongs to, once known.
     pub trace_id: Option<[u8; 32]>,
+    /// What is told of it, if it is recorded in a trace.
+    pub trace: Option<Box<Trace>>,
     /// The version the client spoke.
     pub version: Version,
     /// The method; `-` when the head could not be read.
@@ -160,6 +164,7 @@ impl Exchange {
             random,
             request_id: RequestId::ulid(unix_millis, [random[0], random[1]]),
             trace_id: None,
+            trace: None,
             version: Version::HTTP_11,
             method: unknown_method(),
             scheme,

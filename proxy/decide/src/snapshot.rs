@@ -42,6 +42,9 @@ pub struct Snapshot {
     pub error_pages: ErrorPages,
     /// How a line of the access log looks.
     pub access_log: AccessLogFormat,
+    /// How many of the traces that begin here are recorded; `None`: none is, nor are those of
+    /// others.
+    pub traces: Option<Share>,
 }
 
 /// What is asked of requests of one listener.

@@ -127,6 +127,7 @@ impl Edge {
                 Some(after) => Box::pin(way.hedged(&mut attempts, &outbound, began, after)).await,
                 None => way.attempt(&mut attempts, &outbound, began).await,
             };
+            way.flow.attempt_ends(done.err());
             let Err(reason) = done else { return Ok(()) };
             let Some(pause) = attempts.go_on() else { return Err(reason) };
             way.rest(pause).await?;
@@ -158,6 +159,8 @@ impl<C: Client> Way<'_, C> {
         let mut stale = 0;
         loop {
             self.flow.tries(&endpoint, now);
+            let traced = self.flow.traced(outbound);
+            let outbound = traced.as_deref().unwrap_or(outbound);
             let kept = self.edge.pool.take(&endpoint, outbound.is_websocket);
             let is_kept = kept.is_some();
             let mut session = match kept {
@@ -188,6 +191,7 @@ impl<C: Client> Way<'_, C> {
                 attempts.has_failed(failure, !self.times.blames_client(), now);
                 return Err(failure.reason);
             }
+            self.flow.attempt_ends(Some(failure.reason));
             stale += 1;
         }
     }

@@ -8,6 +8,7 @@ use marchproxy_decide::snapshot::Snapshot;
 
 use crate::certificate::Certificate;
 use crate::listen::tls::ServerTls;
+use crate::observe::Traces;
 use crate::observe::metrics::Handles;
 use crate::upstream::Upstream;
 
@@ -27,4 +28,6 @@ pub struct Generation {
     pub certificates: Vec<(String, i64)>,
     /// The same, loaded.
     pub loaded: BTreeMap<String, Arc<Certificate>>,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Arc<Traces>>,
 }

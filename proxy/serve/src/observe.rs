@@ -5,10 +5,12 @@ pub mod metrics;
 pub mod status;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use access_log::AccessLog;
 pub use metrics::{Handles, Metrics};
 pub use status::StatusSource;
+pub use trace::{Prepared as PreparedTraces, Traces};
 
 use http::HeaderMap;
 use marchproxy_conf::model;

@@ -8,10 +8,11 @@ use marchproxy_tests::certs::{Authority, Crl, Kind, VALID};
 use marchproxy_tests::client::{Connection, Http2, TlsClient, WebSocket, get, request};
 use marchproxy_tests::folder::Folder;
 use marchproxy_tests::ocsp::{Manner, Register, Responder};
+use marchproxy_tests::otlp::Collector;
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 15] = [
+const TESTED: [&str; 16] = [
     "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
@@ -23,6 +24,7 @@ const TESTED: [&str; 15] = [
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
+    "traces.yaml",
     "unix-socket.yaml",
     "upstream-mtls.yaml",
     "upstreams.yaml",
@@ -266,6 +268,26 @@ async fn tls_upstream() {
     let _orders = Origin::tls_on_port(&leaf, &["h2", "http/1.1"], port).await;
     let proxy = setup.start(&text_of("tls-upstream.yaml")).await;
     assert_eq!(proxy.get("/").await.seen().version, "HTTP/2");
+}
+
+#[tokio::test]
+async fn traces() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&["collector.internal"], Kind::Ecdsa);
+    let collector = Collector::tls(&leaf).await;
+    let mut setup = Setup::new()
+        .file("tls/internal-ca.pem", authority.pem())
+        .file("secrets/collector-token", "Bearer abc");
+    let _app = origin(&mut setup, "3000").await;
+    // The name of the example leads nowhere here.
+    let (host, address) = ("collector.internal:4318", collector.address().to_string());
+    let text = text_of("traces.yaml").replace(host, &address).replace("sample: 5%", "sample: 100%");
+    let text = text.replace("tls: {", "tls: { verify: collector.internal,");
+    let proxy = setup.start(&text).await;
+    proxy.get("/a").await;
+    collector.request("/a").await;
+    let received = collector.received();
+    assert!(received[0].fields.iter().any(|(_, value)| value == "Bearer abc"), "{received:?}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod proxy_protocol;
 mod relay;
 mod rewriting;
 mod routing;
+mod traces;
 mod trust;
 mod unix;
 mod upstreams;

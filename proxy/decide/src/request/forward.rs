@@ -5,7 +5,7 @@ pub(crate) mod max_forwards;
 mod origin;
 #[cfg(test)]
 mod tests;
-mod trace;
+pub mod trace;
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ pub fn prepare(
     if let Ok(id) = HeaderValue::from_str(exchange.request_id.as_str()) {
         to.insert(X_REQUEST_ID, id);
     }
-    trace::set(head.headers, exchange, to);
+    trace::set(snapshot, head.headers, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
         route.request_edits.apply(exchange, to);
     }

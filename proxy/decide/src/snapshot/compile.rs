@@ -36,6 +36,7 @@ pub fn compile(
         error_pages,
         resolver: _, // the balancer
         access_log: AccessLog { format, file: _ },
+        traces,
         status: _,  // the control listener
         process: _, // the process
     } = config;
@@ -66,6 +67,7 @@ pub fn compile(
         routers,
         error_pages: pages,
         access_log: *format,
+        traces: traces.as_ref().map(|traces| traces.sample),
     })
 }
 

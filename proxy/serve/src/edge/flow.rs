@@ -8,11 +8,12 @@ use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
 use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
+use marchproxy_decide::request::forward::trace::TRACEPARENT;
 use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
 use super::message::OutboundBody;
-use super::{Edge, Outbound, Request};
+use super::{AnswerHead, Edge, Outbound, Request};
 use crate::clock;
 use crate::drain::Drain;
 use crate::generation::Generation;
@@ -69,6 +70,7 @@ impl Flow {
             Verdict::Pass => route::check(snapshot, &head, &mut self.exchange),
             refused => refused,
         };
+        forward::trace::begin(snapshot, head.headers, &mut self.exchange);
         self.exchange.marks.head = Some(now);
         verdict
     }
@@ -149,6 +151,46 @@ impl Flow {
         self.exchange.endpoint = Some(Arc::clone(&endpoint.label));
         self.exchange.attempts = self.exchange.attempts.saturating_add(1);
         self.exchange.marks.connecting = Some(now);
+        if let Some(trace) = &mut self.exchange.trace {
+            trace.tries(&endpoint.label, now);
+        }
+    }
+
+    /// The request as it is sent in the attempt that was begun last, if that differs: what is
+    /// recorded in a trace tells the endpoint of that attempt, unless the route says otherwise.
+    pub(super) fn traced(&self, outbound: &Outbound) -> Option<Box<Outbound>> {
+        let trace = self.exchange.trace.as_ref()?;
+        let told = outbound.headers.get(TRACEPARENT);
+        if told != trace.traceparent(trace.span).as_ref() {
+            return None;
+        }
+        let mut traced = Box::new(outbound.clone());
+        traced.headers.insert(TRACEPARENT, trace.traceparent_now()?);
+        Some(traced)
+    }
+
+    /// Of the endpoints that were asked at the same time, this one is heard.
+    pub(super) fn hears(&mut self, endpoint: &Endpoint) {
+        self.exchange.endpoint = Some(Arc::clone(&endpoint.label));
+        if let Some(trace) = &mut self.exchange.trace {
+            trace.hears(&endpoint.label, clock::now());
+        }
+    }
+
+    /// The endpoint has begun to answer.
+    pub(super) fn attempt_answers(&mut self, head: &AnswerHead) {
+        if let Some(trace) = &mut self.exchange.trace {
+            trace.answers(head.status.as_u16(), head.version);
+        }
+    }
+
+    /// The attempt is over, perhaps because it failed.
+    pub(super) fn attempt_ends(&mut self, reason: Option<Reason>) {
+        if let Some(trace) = &mut self.exchange.trace {
+            // An answer that nobody wants is no failure to get one.
+            let is_unwanted = self.exchange.status == 0 && trace.is_answered();
+            trace.ends(reason.filter(|_| !is_unwanted), clock::now());
+        }
     }
 
     /// Counts bytes of the request's body; `false`: there are too many.
@@ -179,10 +221,14 @@ impl Flow {
         if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
+        self.attempt_ends(self.exchange.reason);
         self.exchange.marks.end = Some(clock::now());
         let Generation { handles, snapshot, .. } = &*self.arrival.generation;
         let headers = self.request.as_ref().map(|request| &request.headers);
         self.observer.record(self.worker, handles, snapshot, &self.exchange, headers);
+        if let Some(traces) = &self.arrival.generation.traces {
+            traces.record(&self.arrival.generation, &self.exchange);
+        }
     }
 
     /// Records a request that never got to a checkpoint.

@@ -51,9 +51,11 @@ impl<C: Client> Way<'_, C> {
         attempts.upload.mirror.copy(&Piece::End(None));
         let first = Arc::clone(&attempts.seat().endpoint);
         self.flow.tries(&first, began);
+        let traced = self.flow.traced(outbound);
+        let first_outbound = traced.as_deref().unwrap_or(outbound);
         let (pool, upstream) = (&self.edge.pool, self.upstream);
         let limit = self.times.answer_limit(began);
-        let asking: Asking<'_> = Box::pin(ask(pool, upstream, &first, outbound));
+        let asking: Asking<'_> = Box::pin(ask(pool, upstream, &first, first_outbound));
         let mut one = Some(asking);
         let mut other: Option<(Arc<Endpoint>, Asking<'_>)> = None;
         let hedge_at = clock::later(began, after);
@@ -71,8 +73,11 @@ impl<C: Client> Way<'_, C> {
             if let Some(second) = attempts.hedge(clock::now()) {
                 self.flow.tries(&second, clock::now());
                 let endpoint = Arc::clone(&second);
-                let asking =
-                    Box::pin(async move { ask(pool, upstream, &endpoint, outbound).await });
+                let traced = self.flow.traced(outbound);
+                let asking = Box::pin(async move {
+                    let outbound = traced.as_deref().unwrap_or(outbound);
+                    ask(pool, upstream, &endpoint, outbound).await
+                });
                 other = Some((second, asking));
             }
         };
@@ -102,7 +107,7 @@ impl<C: Client> Way<'_, C> {
         answer: Answer,
     ) -> Result<(), Reason> {
         let Answer { mut session, head, connected } = answer;
-        self.flow.exchange.endpoint = Some(Arc::clone(&endpoint.label));
+        self.flow.hears(endpoint);
         self.flow.exchange.marks.connected = Some(connected);
         self.times.connected(clock::now());
         self.times.is_sent();

@@ -298,6 +298,7 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
 
     fn answer(&mut self, mut head: AnswerHead) -> Result<(), Failure> {
         self.check(&head)?;
+        self.flow.attempt_answers(&head);
         if self.is_unwanted(&head) {
             return Err(Failure { reason: Reason::UpstreamReset, fate: Fate::Begun });
         }

@@ -17,6 +17,7 @@ use marchproxy_decide::snapshot::Snapshot;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::access_log::Counters;
+use super::trace::Outcomes;
 use crate::certificate::ocsp::Fault;
 use crate::listen::passthrough::OUTCOMES;
 use crate::listen::proxied::Refusal;
@@ -39,6 +40,7 @@ pub struct Metrics {
     certificates: IntGaugeVec,
     ocsp: Ocsp,
     log: Counters,
+    traces: Outcomes,
     labels: Mutex<Labels>,
 }
 
@@ -66,6 +68,7 @@ impl Metrics {
         let registry = Registry::new();
         let build = Builder(&registry);
         let reloads = build.counters("marchproxy_configuration_reloads_total")?;
+        let spans = build.counters("marchproxy_trace_spans_total")?;
         Ok(Self {
             upstreams: Upstreams::new(&build)?,
             requests: families(&build)?,
@@ -84,6 +87,11 @@ impl Metrics {
                 dropped_lines: build.counter("marchproxy_access_log_dropped_lines_total")?,
                 write_errors: build.counter("marchproxy_access_log_write_errors_total")?,
             },
+            traces: Outcomes {
+                exported: spans.with_label_values(&["exported"]),
+                dropped: spans.with_label_values(&["dropped"]),
+                failed: spans.with_label_values(&["failed"]),
+            },
             labels: Mutex::default(),
             registry,
         })
@@ -100,6 +108,11 @@ impl Metrics {
     /// What the access log counts with.
     pub fn access_log_counters(&self) -> Counters {
         self.log.clone()
+    }
+
+    /// What traces count with.
+    pub fn trace_outcomes(&self) -> Outcomes {
+        self.traces.clone()
     }
 
     /// A connection was admitted.

@@ -287,7 +287,7 @@ impl Control {
     pub(super) async fn end(mut self) {
         self.state.draining();
         self.table.close();
-        let bound = self.current.config.process.drain.duration();
+        let (bound, began) = (self.current.config.process.drain.duration(), Instant::now());
         tracing::info!(connections = self.table.left(), ?bound, "draining");
         tokio::select! {
             () = sleep(bound) => {}
@@ -302,6 +302,12 @@ impl Control {
         // What is cut is recorded by its worker.
         let _ = timeout(RECORD, over(&self.table)).await;
         self.observer.access_log.close();
+        if let Some(traces) = &self.current.traces {
+            let left = bound.saturating_sub(began.elapsed()).max(RECORD);
+            if timeout(left, traces.close()).await.is_err() {
+                tracing::warn!("the collector of traces does not take the last spans");
+            }
+        }
         tracing::info!("ended");
     }
 }

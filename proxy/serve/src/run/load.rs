@@ -14,7 +14,7 @@ use crate::certificate::Certificate;
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
 use crate::listen::tls::{Prepared, ServerTls};
-use crate::observe::Observer;
+use crate::observe::{Observer, PreparedTraces};
 use crate::resolver::Resolver;
 use crate::upstream::{Surroundings, Upstream};
 
@@ -43,6 +43,7 @@ pub(super) struct Fit {
     upstreams: Upstreams,
     tls: Vec<Option<Tls>>,
     certificates: Certificates,
+    traces: Option<PreparedTraces>,
 }
 
 /// The upstreams of a configuration.
@@ -69,7 +70,7 @@ pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
     pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
-        let Self { config, snapshot, upstreams, tls, certificates } = self;
+        let Self { config, snapshot, upstreams, tls, certificates, traces } = self;
         // Those who are replaced must not look after endpoints that others look after now.
         upstreams.gone.iter().for_each(|upstream| upstream.retire());
         upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
@@ -82,6 +83,11 @@ impl Fit {
         });
         let handles = observer.metrics.for_snapshot(&snapshot);
         staple::begin(&config.resolver, &certificates, observer);
+        let traces = config
+            .traces
+            .as_ref()
+            .zip(traces)
+            .map(|(config, traces)| traces.take_effect(config, &upstreams.resolver, observer));
         Arc::new(Generation {
             tls: tls.collect(),
             certificates: certificates
@@ -89,6 +95,7 @@ impl Fit {
                 .map(|(name, certificate)| (name.clone(), certificate.expiry()))
                 .collect(),
             loaded: certificates,
+            traces,
             config,
             snapshot,
             handles,
@@ -127,8 +134,9 @@ pub(super) async fn load(
     let certificates = certificates(&config, old).map_err(Unfit::Broken)?;
     let tls = config.listeners.iter().map(|listener| tls(listener, &certificates, old));
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
+    let traces = traces(&config, &certificates, old).map_err(Unfit::Broken)?;
     let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
-    Ok(Fit { config, snapshot, upstreams, tls, certificates })
+    Ok(Fit { config, snapshot, upstreams, tls, certificates, traces })
 }
 
 /// The files that are not text of the configuration but change what it does.
@@ -149,6 +157,13 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
             files.push(path.clone());
         }
     }
+    if let Some(traces) = &config.traces {
+        files.extend(traces.tls.as_ref().and_then(|tls| tls.ca.clone()));
+        files.extend(traces.headers.values().filter_map(|secret| match secret {
+            Secret::File(path) => Some(path.clone()),
+            Secret::Env(_) => None,
+        }));
+    }
     let upstreams = config.upstreams.iter();
     files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
     let sticky = config.upstreams.iter().filter_map(|upstream| upstream.sticky.as_ref());
@@ -161,7 +176,8 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
 fn certificates(config: &Config, old: Option<&Generation>) -> Result<Certificates, String> {
     let shown = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
     let presented = config.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
-    let presented = presented.filter_map(|tls| tls.certificate.as_ref());
+    let traced = config.traces.as_ref().and_then(|traces| traces.tls.as_ref());
+    let presented = presented.chain(traced).filter_map(|tls| tls.certificate.as_ref());
     let mut loaded = Certificates::new();
     for name in shown.flat_map(|tls| &tls.certificates).chain(presented) {
         if loaded.contains_key(name.as_str()) {
@@ -200,6 +216,20 @@ fn tls(
             .map(|server| Tls { server: Arc::new(server), renewed: None }),
     };
     made.map(Some).map_err(|error| format!("listener `{}`: TLS: {error}", listener.name))
+}
+
+fn traces(
+    config: &Config,
+    certificates: &Certificates,
+    old: Option<&Generation>,
+) -> Result<Option<PreparedTraces>, String> {
+    let Some(wanted) = &config.traces else { return Ok(None) };
+    let named = wanted.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    let certificate = named.and_then(|name| certificates.get(name.as_str()));
+    let old = old.filter(|old| old.config.resolver == config.resolver);
+    PreparedTraces::new(wanted, certificate, old.and_then(|old| old.traces.as_ref()))
+        .map(Some)
+        .map_err(|error| format!("`traces`: {error}"))
 }
 
 /// New upstreams have looked their names up once; that some name has no address yet keeps nobody

@@ -67,6 +67,7 @@ pub const METRICS: &[Entry] = &[
     entry(Gauge, "marchproxy_ocsp_staple_expiry_timestamp_seconds", &["certificate"], "When the OCSP answer that is stapled ends, in seconds since 1970; 0: nothing is stapled."),
     entry(Counter, "marchproxy_access_log_dropped_lines_total", &[], "Lines of the access log that were lost because its target was too slow or failed."),
     entry(Counter, "marchproxy_access_log_write_errors_total", &[], "Writes of the access log that failed."),
+    entry(Counter, "marchproxy_trace_spans_total", &["outcome"], "Spans of recorded requests, by outcome: `exported` (the collector has taken them), `dropped` (too many were waiting) or `failed` (no collector has taken them)."),
 ];
 
 /// The metric with this name, which is of this kind.
