@@ -3,7 +3,7 @@
 # make check      formatting, lints, licences, banned crates
 # make fuzz       each fuzz target for some SECONDS
 # make test-demo  whether `make run` and docs/first-five-minutes.md keep their word; needs their ports
-# make suites     Autobahn and testssl.sh against the binary; what cannot be had is skipped, aloud
+# make suites     Autobahn, testssl.sh and a collector of traces against the binary; what cannot be had is skipped, aloud
 # make setup      installs what all of these need
 #
 # Each installs what it needs itself. Build output goes to CARGO_TARGET_DIR when it is set. A BoringSSL
@@ -15,7 +15,7 @@ SECONDS := 20
 # What BoringSSL is built with, and what Rust links with.
 BUILD := cmake g++ git libclang-dev
 DEMO := curl openssl python3
-TEST := curl haproxy libnginx-mod-stream nginx openssl cargo-nextest@0.9.143
+TEST := curl haproxy libnginx-mod-stream nginx openssl python3-grpcio cargo-nextest@0.9.143
 CHECK := cargo-deny@0.20.2
 FUZZ := cargo-fuzz@0.13.2
 
@@ -57,7 +57,7 @@ test-demo:
 suites:
 	@.ci/setup $(BUILD) testssl.sh nginx-light openssl python3
 	cargo build --locked -p marchproxy
-	@failed=0; for suite in tls websocket; do tests/suites/$$suite || failed=1; done; exit $$failed
+	@failed=0; for suite in tls websocket traces; do tests/suites/$$suite || failed=1; done; exit $$failed
 
 setup:
 	@.ci/setup $(BUILD) $(DEMO) $(TEST) $(CHECK)

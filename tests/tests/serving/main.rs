@@ -5,6 +5,7 @@ mod balancers;
 mod bodies;
 mod forwarding;
 mod grpc;
+mod grpc_interop;
 mod http2;
 mod logs;
 mod metrics;
