@@ -4,6 +4,7 @@
 //! operators. Positions live in the tree the types were read from, never in the types.
 
 mod balance;
+mod cache;
 mod certificate;
 mod health;
 mod listener;
@@ -15,6 +16,7 @@ mod tracing;
 mod upstream;
 
 pub use balance::{Balance, Hash, HashBy, Sticky};
+pub use cache::{Cache, ClientControl, RouteCache};
 pub use certificate::{Certificate, Ocsp, Secret};
 pub use health::Health;
 pub use listener::{
@@ -60,6 +62,9 @@ pub struct Config {
     /// Pages for answers that the proxy itself makes (refusals and failures), instead of
     /// `application/problem+json`.
     pub error_pages: Vec<ErrorPage>,
+    /// The memory that answers are kept in. Absent: no route can have `cache`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
     /// How host names of endpoints are looked up.
     pub resolver: Resolver,
     /// One line for each request.

@@ -1,6 +1,7 @@
 //! What types cannot say: references, conflicts, and keys that do not go together.
 
 mod addresses;
+mod cache;
 mod edits;
 mod names;
 mod pages;
@@ -22,6 +23,7 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     tls::validate(config, &mut problems);
     tracing::validate(config, &mut problems);
     upstreams::validate(config, &mut problems);
+    cache::validate(config, &mut problems);
     pages::validate(&config.error_pages, &Place::root().key("error_pages"), &mut problems);
     trusts_few(&config.trusted_proxies, &Place::root().key("trusted_proxies"), &mut problems);
     for (index, listener) in config.listeners.iter().enumerate() {

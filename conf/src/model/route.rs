@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::RouteCache;
 use crate::values::{
     FieldName, HostPattern, Method, Name, PathPattern, Share, Size, Template, Time,
 };
@@ -66,6 +67,9 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-min" = "0B", "x-max" = "1PiB"))]
     pub body_size: Option<Size>,
+    /// Keep answers and give them to others who ask for the same. Absent: nothing is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<RouteCache>,
     /// Pages for this route, tried before those of the whole configuration.
     #[serde(default)]
     pub error_pages: Vec<ErrorPage>,

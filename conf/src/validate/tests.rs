@@ -349,3 +349,26 @@ fn limits_go_together() {
     assert_eq!(with_upstream("limits: { adaptive: { least: 6, most: 5 } }"), ["limit-order 10:34"]);
     assert_eq!(with_upstream("limits: { requests: 9, adaptive: {} }"), ["two-limits 10:28"]);
 }
+
+#[test]
+fn a_route_has_a_cache_only_where_answers_can_be_kept_and_are_forwarded() {
+    let with = |cache: &str| format!("{}{cache}", with_route("    upstream: app\n    cache: {}\n"));
+    assert_eq!(found(&with("")), ["no-cache 7:5"]);
+    assert_eq!(found(&with("cache: {}\n")), none());
+    let text =
+        format!("{}cache: {{}}\n", with_route("    respond: { status: 200 }\n    cache: {}\n"));
+    assert_eq!(found(&text), ["no-effect 7:5", "unused-upstream 9:11"]);
+    assert_eq!(found(&format!("{FINE}cache: {{}}\n")), ["unused-cache 10:1"]);
+    assert_eq!(loaded(&format!("{FINE}cache: {{}}\n")).warnings.len(), 1);
+}
+
+#[test]
+fn the_largest_answer_takes_no_more_than_half_of_the_cache() {
+    let cache = |keys: &str| {
+        let route = with_route("    upstream: app\n    cache: {}\n");
+        found(&format!("{route}cache: {{ {keys} }}\n"))
+    };
+    assert_eq!(cache("memory: 2MiB, largest: 1MiB"), none());
+    assert_eq!(cache("memory: 2MiB, largest: 1025KiB"), ["cache-largest 11:33"]);
+    assert_eq!(cache("memory: 1MiB"), ["cache-largest 11:1"]);
+}

@@ -1,11 +1,13 @@
 //! Everything that is known of one request.
 
+mod cached;
 mod captures;
 mod connection;
 mod id;
 mod marks;
 mod trace;
 
+pub use cached::Cached;
 pub use captures::{Captures, MAX_CAPTURES};
 pub use connection::{ClientCertificate, Connection, TlsFacts};
 pub use id::RequestId;
@@ -118,6 +120,8 @@ pub struct Exchange {
     pub endpoint: Option<Arc<str>>,
     /// How many times an endpoint was tried.
     pub attempts: u32,
+    /// What the cache has to do with it; `None`: its route has none.
+    pub cache: Option<Cached>,
     /// The status that the client got; 0: none yet.
     pub status: u16,
     /// Why it was refused or failed.
@@ -178,6 +182,7 @@ impl Exchange {
             upstream: None,
             endpoint: None,
             attempts: 0,
+            cache: None,
             status: 0,
             reason: None,
             allow: None,

@@ -113,6 +113,7 @@ reasons! {
     BodyTime = "limit.body_time", 408, Client, "The body of the request took too long to arrive.";
     RouteNone = "route.none", 404, Client, "No route leads there.";
     RouteMethod = "route.method", 405, Client, "The method is not allowed there.";
+    NotCached = "cache.nothing", 504, Client, "Only the cache was to be asked, and it has nothing.";
     NoEndpoint = "upstream.no_endpoint", 503, Upstream, "No server is available.";
     UpstreamBusy = "upstream.busy", 503, Upstream, "The server has too many requests.";
     Unresolved = "upstream.unresolved", 503, Upstream, "The name of the server could not be looked up.";
@@ -155,6 +156,7 @@ impl Reason {
             Self::Misdirected
             | Self::RouteNone
             | Self::RouteMethod
+            | Self::NotCached
             | Self::NoEndpoint
             | Self::UpstreamBusy
             | Self::Unresolved

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cache;
 mod check;
 mod dump;
 mod online;
@@ -89,6 +90,12 @@ enum Command {
         #[command(subcommand)]
         change: upstreams::EndpointChange,
     },
+    /// Show what the cache of the running process holds, or have answers go from it
+    #[command(long_about = CACHE, after_help = CACHE_EXAMPLES)]
+    Cache {
+        #[command(subcommand)]
+        order: cache::CacheOrder,
+    },
     /// Take over from the running process, without refusing a connection
     #[command(long_about = UPGRADE, after_help = UPGRADE_EXAMPLES)]
     Upgrade {
@@ -160,6 +167,15 @@ Examples:
   marchproxy endpoint drain orders 10.0.0.7:8080 --config /etc/marchproxy     nothing new
   marchproxy endpoint enable orders 10.0.0.7:8080 --config /etc/marchproxy    as before
   marchproxy endpoint weight orders 10.0.0.7:8080 5 --config /etc/marchproxy";
+const CACHE: &str = "\
+Shows what the cache of the running process holds, or has answers go from it. What is purged while it \
+is on its way is not kept either.";
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  marchproxy cache show --config /etc/marchproxy
+  marchproxy cache purge --url https://shop.example.com/prices --config /etc/marchproxy
+  marchproxy cache purge --tag prices --config /etc/marchproxy      see `cache.tag_field` of routes
+  marchproxy cache purge --all --config /etc/marchproxy";
 const UPGRADE: &str = "\
 Takes over from the running process: a new version of the program, or settings that a reload does not \
 change. The new process gets the listening sockets of the old one; when it is ready, the old one \
@@ -198,6 +214,7 @@ fn dispatch(command: Command) -> ExitCode {
             upstreams::show(configuration.path(), only, json)
         }
         Command::Endpoint { change } => change.order(),
+        Command::Cache { order } => order.order(),
         Command::Upgrade { configuration } => upgrade(configuration.path()),
     }
 }

@@ -4,6 +4,7 @@
 //! speaks: [`Client`] and [`Session`] do.
 
 mod attempts;
+mod cache;
 mod client;
 mod flow;
 mod hedge;
@@ -30,6 +31,7 @@ use crate::clock::{self, Alarm};
 use crate::observe::Observer;
 use crate::upstream::{Endpoint, Failure, Pool, Session, Upstream};
 use attempts::Attempts;
+pub use cache::{CacheRules, CacheStore};
 pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
@@ -45,6 +47,7 @@ const MOST_UNWANTED: usize = 64 << 10;
 const STALE_RETRIES: u32 = 3;
 
 /// What the requests of one worker share.
+#[derive(Clone)]
 pub struct Edge {
     /// Where everything that happens is counted and written.
     pub observer: Arc<Observer>,
@@ -71,6 +74,9 @@ impl Edge {
         let verdict = flow.check(now);
         let mut times = Times::new(&flow);
         let done = match verdict {
+            Verdict::Pass if flow.cache_rules().is_some() => {
+                self.serve_cached(client, &mut flow, &mut times, alarm, now).await
+            }
             Verdict::Pass => self.forward(client, &mut flow, &mut times, alarm, now).await,
             Verdict::Answer(answer) => send(client, &mut flow, *answer, &times, alarm).await,
             Verdict::Refuse(reason) => Err(reason),

@@ -7,6 +7,7 @@ use marchproxy_conf::model::Config;
 use marchproxy_decide::snapshot::Snapshot;
 
 use crate::certificate::Certificate;
+use crate::edge::{CacheRules, CacheStore};
 use crate::listen::tls::ServerTls;
 use crate::observe::Traces;
 use crate::observe::metrics::Handles;
@@ -22,6 +23,10 @@ pub struct Generation {
     pub handles: Handles,
     /// At the positions that the snapshot gives them.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// What answers are kept in, if they are.
+    pub cache: Option<Arc<CacheStore>>,
+    /// What each route makes of it, at the positions of the snapshot.
+    pub cache_rules: Vec<Option<CacheRules>>,
     /// TLS of each listener that speaks it, at the positions of the configuration.
     pub tls: Vec<Option<Arc<ServerTls>>>,
     /// The certificates that listeners name: each name, and when it expires in Unix seconds.

@@ -45,6 +45,22 @@ pub enum Order {
         /// What it is to do.
         change: Change,
     },
+    /// To be told of the cache.
+    Cache,
+    /// To have answers go from the cache.
+    Purge(Purge),
+}
+
+/// Which answers go from the cache.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purge {
+    /// Those for this URL, as clients ask for it.
+    Url(String),
+    /// Those with this tag.
+    Tag(String),
+    /// All of them.
+    All,
 }
 
 /// A change of an endpoint.

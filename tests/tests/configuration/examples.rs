@@ -12,7 +12,8 @@ use marchproxy_tests::otlp::Collector;
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 16] = [
+const TESTED: [&str; 17] = [
+    "cache.yaml",
     "client-certificates.yaml",
     "dns.yaml",
     "error-pages.yaml",
@@ -133,6 +134,20 @@ async fn client_certificates() {
     let api = api.showing(&clients.leaf(&["client.internal"], Kind::Ecdsa));
     let seen = get(api, "api.example.com").await.seen();
     assert_eq!(seen.field("x-client-subject"), Some("CN=client.internal"));
+}
+
+#[tokio::test]
+async fn cache() {
+    let mut setup = Setup::new();
+    let (shop, prices) = (origin(&mut setup, "3000").await, origin(&mut setup, "3001").await);
+    let proxy = setup.start(&text_of("cache.yaml")).await;
+    for _ in 0..2 {
+        proxy.get("/assets/a.css").await;
+        proxy.get("/prices").await;
+        proxy.get("/basket").await;
+    }
+    let counts = (shop.seen().len(), prices.seen().len());
+    assert_eq!(counts, (3, 2), "assets are kept by default; prices must say so, the basket never");
 }
 
 #[tokio::test]

@@ -116,6 +116,15 @@ routes[].response_headers.set         serving::rewriting::fields_are_removed_the
 routes[].response_headers.add         serving::rewriting::fields_are_removed_then_set_then_added_both_ways
 routes[].timeout                      resilience::origins::the_time_of_the_whole_request_bounds_a_dripping_answer
 routes[].body_size                    resilience::limits::a_route_may_have_a_limit_of_its_own
+routes[].cache                        cache::storing::routes_of_one_url_do_not_share_their_answers
+routes[].cache.default                cache::storing::what_does_not_say_how_long_it_is_fresh_is_kept_only_by_default
+routes[].cache.stale_while_revalidate cache::freshness::a_stale_answer_is_used_while_a_fresh_one_is_fetched
+routes[].cache.stale_if_error         cache::freshness::a_stale_answer_stands_in_for_an_origin_that_fails
+routes[].cache.wait                   cache::sharing::a_request_waits_no_longer_than_told
+routes[].cache.credentials            cache::storing::what_is_for_one_client_is_not_kept
+routes[].cache.client_control         cache::storing::a_client_may_insist_on_the_origin_where_that_counts
+routes[].cache.tag_field              cache::operator::answers_are_purged_by_url_by_tag_and_all_at_once
+routes[].cache.control_field          cache::storing::fields_for_the_cache_alone_count_and_are_not_passed_on
 routes[].error_pages                  serving::pages::pages_of_the_route_come_before_those_of_all
 routes[].error_pages[].statuses       configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
 routes[].error_pages[].file           serving::pages::pages_of_the_route_come_before_those_of_all
@@ -202,6 +211,10 @@ error_pages                           serving::pages::pages_of_the_route_come_be
 error_pages[].statuses                configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
 error_pages[].file                    serving::pages::pages_of_the_route_come_before_those_of_all
 error_pages[].content_type            configuration::effects::a_page_is_for_its_statuses_and_has_its_media_type
+cache                                 cache::operator::no_more_memory_is_taken_than_told
+cache.memory                          cache::operator::no_more_memory_is_taken_than_told
+cache.largest                         cache::storing::an_answer_that_is_too_long_or_ends_with_trailers_or_early_is_not_kept
+cache.variants                        cache::storing::no_more_variants_are_kept_than_told
 resolver                              configuration::effects_resolver::the_servers_that_are_named_are_asked
 resolver.servers                      configuration::effects_resolver::the_servers_that_are_named_are_asked
 resolver.timeout                      configuration::effects_resolver::a_lookup_takes_no_longer_than_told

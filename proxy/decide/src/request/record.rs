@@ -109,6 +109,9 @@ fn write_outcome(snapshot: &Snapshot, exchange: &Exchange, line: &mut Line<'_>) 
     if let Some(endpoint) = &exchange.endpoint {
         line.bytes("endpoint", endpoint.as_bytes());
     }
+    if let Some(cache) = exchange.cache {
+        line.plain("cache", cache.as_str().as_bytes());
+    }
     line.number("attempts", u64::from(exchange.attempts));
     line.number("bytes_in", exchange.bytes_in);
     line.number("bytes_out", exchange.bytes_out);

@@ -34,6 +34,7 @@ pub fn compile(
         routes,
         upstreams,
         error_pages,
+        cache: _,    // the edge
         resolver: _, // the balancer
         access_log: AccessLog { format, file: _ },
         traces,

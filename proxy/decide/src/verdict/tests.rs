@@ -11,7 +11,7 @@ fn codes_are_unique_and_well_formed() {
         let code = reason.code();
         assert!(seen.insert(code), "{code} is used twice");
         let (area, rest) = code.split_once('.').unwrap();
-        assert!(["sanity", "limit", "route", "upstream", "client", "proxy"].contains(&area));
+        assert!(["sanity", "limit", "route", "cache", "upstream", "client", "proxy"].contains(&area));
         assert!(rest.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{code}");
     }
 }
@@ -34,9 +34,10 @@ fn a_status_goes_with_whose_fault_it_is() {
 }
 
 impl Reason {
-    /// 501 and 505 are the client's doing, although they are server errors by number.
+    /// 501, 505 and the 504 of a client that wants nothing forwarded are the client's doing,
+    /// although they are server errors by number.
     fn is_server_status(self) -> bool {
-        !matches!(self.status_number(), 501 | 505)
+        !matches!(self.status_number(), 501 | 505) && self != Self::NotCached
     }
 }
 

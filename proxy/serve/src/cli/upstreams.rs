@@ -68,7 +68,8 @@ pub fn show(config: &Path, only: Option<String>, json: bool) -> ExitCode {
     }
 }
 
-fn ask(config: &Path, order: &Order) -> Result<Value, ExitCode> {
+/// Has the process that serves `config` do something, and complains when it does not.
+pub(super) fn ask(config: &Path, order: &Order) -> Result<Value, ExitCode> {
     let loaded = check::load(config).map_err(|refused| {
         complain(&marchproxy_conf::report::render(&refused.problems, &refused.sources));
         ExitCode::from(WRONG)

@@ -12,6 +12,7 @@ use marchproxy_decide::request::forward::trace::TRACEPARENT;
 use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
+use super::cache::Caching;
 use super::message::OutboundBody;
 use super::{AnswerHead, Edge, Outbound, Request};
 use crate::clock;
@@ -21,6 +22,7 @@ use crate::observe::Observer;
 use crate::upstream::{Endpoint, Upstream, cookie, hash};
 
 /// How a request came.
+#[derive(Clone)]
 pub struct Arrival {
     /// The configuration it is served with, to its end.
     pub generation: Arc<Generation>,
@@ -41,8 +43,10 @@ pub struct Flow {
     pub arrival: Arrival,
     /// What is known of it.
     pub exchange: Exchange,
-    request: Option<Request>,
-    observer: Arc<Observer>,
+    /// How far it is with the cache.
+    pub(super) caching: Caching,
+    pub(super) request: Option<Request>,
+    pub(super) observer: Arc<Observer>,
     worker: usize,
     is_recorded: bool,
 }
@@ -58,7 +62,13 @@ impl Flow {
             random: std::array::from_fn(|_| fastrand::u64(..)),
         });
         let observer = Arc::clone(&edge.observer);
-        Self { arrival, exchange, request, observer, worker: edge.worker, is_recorded: false }
+        let (caching, worker) = (Caching::default(), edge.worker);
+        Self { arrival, exchange, caching, request, observer, worker, is_recorded: false }
+    }
+
+    /// Keeps it out of log and metrics: no client has asked.
+    pub(super) fn is_own(&mut self) {
+        self.is_recorded = true;
     }
 
     /// Passes the checkpoints that stand before an endpoint is chosen.
@@ -85,6 +95,7 @@ impl Flow {
         let snapshot = &self.arrival.generation.snapshot;
         let mut headers = request.headers.clone();
         forward::prepare(snapshot, &request.head(), &mut self.exchange, &mut headers);
+        self.caching.prepare(&request.headers, &mut headers);
         headers.remove(TRANSFER_ENCODING);
         let body = match self.exchange.body {
             _ if !has_body => OutboundBody::None,
@@ -223,6 +234,9 @@ impl Flow {
         }
         self.attempt_ends(self.exchange.reason);
         self.exchange.marks.end = Some(clock::now());
+        if let (Some(rules), Some(cached)) = (self.cache_rules(), self.exchange.cache) {
+            rules.answers.count(cached);
+        }
         let Generation { handles, snapshot, .. } = &*self.arrival.generation;
         let headers = self.request.as_ref().map(|request| &request.headers);
         self.observer.record(self.worker, handles, snapshot, &self.exchange, headers);

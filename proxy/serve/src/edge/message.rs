@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use marchproxy_decide::request::RequestHead;
 
 /// The head of a request as it was received.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,

@@ -256,11 +256,13 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
             Piece::Data(bytes) => {
                 self.endpoint_moves();
                 self.flow.answer_passes(bytes.len());
+                self.flow.caching.add(bytes);
             }
             Piece::End(trailers) => {
                 if let Some(trailers) = trailers {
                     respond::check_trailers(trailers)?;
                 }
+                self.flow.ends_for_cache(trailers.is_some());
                 self.down = Down::Flushing;
             }
         }
@@ -301,6 +303,11 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
         self.flow.attempt_answers(&head);
         if self.is_unwanted(&head) {
             return Err(Failure { reason: Reason::UpstreamReset, fate: Fate::Begun });
+        }
+        if self.flow.is_answered_by_cache(&mut head)? {
+            // Nothing of it is for the client; what is left of it goes with the connection.
+            self.down = Down::Flushing;
+            return Ok(());
         }
         let exchange = &mut self.flow.exchange;
         exchange.status = head.status.as_u16();

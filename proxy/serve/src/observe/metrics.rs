@@ -1,6 +1,7 @@
 //! The metrics of the process.
 
 mod build;
+mod cache;
 mod handles;
 mod labels;
 mod table;
@@ -8,6 +9,7 @@ mod table;
 mod tests;
 mod upstreams;
 
+pub use cache::{Answers as CacheAnswers, Cache, Refreshed};
 pub use handles::Handles;
 pub use upstreams::{Mirrored, Retried, Upstreams};
 
@@ -30,6 +32,8 @@ use labels::Labels;
 pub struct Metrics {
     /// What is told of upstreams beside their requests.
     pub upstreams: Upstreams,
+    /// What is told of the cache.
+    pub cache: Cache,
     registry: Registry,
     requests: Families,
     listeners: Listeners,
@@ -71,6 +75,7 @@ impl Metrics {
         let spans = build.counters("marchproxy_trace_spans_total")?;
         Ok(Self {
             upstreams: Upstreams::new(&build)?,
+            cache: Cache::new(&build)?,
             requests: families(&build)?,
             listeners: Listeners::new(&build)?,
             generation: build.gauge("marchproxy_configuration_generation")?,
@@ -220,6 +225,7 @@ impl Metrics {
     fn forget(&self, labels: &mut Labels) {
         labels.routes.forget(|name| {
             self.requests.forget_route(name);
+            self.cache.forget(name);
             true
         });
         labels.upstreams.forget(|name| {

@@ -11,6 +11,7 @@ use marchproxy_decide::snapshot::{Snapshot, compile};
 
 use super::staple;
 use crate::certificate::Certificate;
+use crate::edge::{CacheRules, CacheStore};
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
 use crate::listen::tls::{Prepared, ServerTls};
@@ -40,6 +41,7 @@ impl fmt::Display for Unfit {
 pub(super) struct Fit {
     pub(super) config: Config,
     snapshot: Snapshot,
+    cache: Option<Arc<CacheStore>>,
     upstreams: Upstreams,
     tls: Vec<Option<Tls>>,
     certificates: Certificates,
@@ -70,7 +72,7 @@ pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
     pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
-        let Self { config, snapshot, upstreams, tls, certificates, traces } = self;
+        let Self { config, snapshot, cache, upstreams, tls, certificates, traces } = self;
         // Those who are replaced must not look after endpoints that others look after now.
         upstreams.gone.iter().for_each(|upstream| upstream.retire());
         upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
@@ -96,6 +98,8 @@ impl Fit {
                 .collect(),
             loaded: certificates,
             traces,
+            cache_rules: CacheRules::of(&config, cache.as_ref(), observer),
+            cache,
             config,
             snapshot,
             handles,
@@ -136,7 +140,8 @@ pub(super) async fn load(
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
     let traces = traces(&config, &certificates, old).map_err(Unfit::Broken)?;
     let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
-    Ok(Fit { config, snapshot, upstreams, tls, certificates, traces })
+    let cache = CacheStore::of(&config, old.and_then(|old| old.cache.as_ref()));
+    Ok(Fit { config, snapshot, cache, upstreams, tls, certificates, traces })
 }
 
 /// The files that are not text of the configuration but change what it does.

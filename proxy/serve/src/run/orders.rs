@@ -6,7 +6,8 @@ use marchproxy_balance::Mode;
 use serde_json::{Value, json};
 
 use super::status::State;
-use crate::local::{Change, Order, Reply};
+use crate::edge::CacheStore;
+use crate::local::{Change, Order, Purge, Reply};
 use crate::upstream::Upstream;
 
 /// The largest weight, as in a configuration.
@@ -20,6 +21,8 @@ impl State {
             Order::Endpoint { upstream, endpoint, change } => {
                 self.find(&upstream).and_then(|upstream| changed(&upstream, &endpoint, change))
             }
+            Order::Cache => self.tell_cache(),
+            Order::Purge(purge) => self.purge(&purge),
         };
         done.map_or_else(Reply::Refused, Reply::Done)
     }
@@ -30,6 +33,34 @@ impl State {
             Some(name) => vec![self.find(name)?],
         };
         Ok(upstreams.iter().map(|upstream| upstream.status()).collect())
+    }
+
+    fn tell_cache(&self) -> Result<Value, String> {
+        let store = self.store()?;
+        let figures = self.look_at(&store);
+        Ok(json!({
+            "memory": store.memory(),
+            "bytes": figures.bytes,
+            "entries": figures.entries,
+            "evictions": figures.evictions,
+        }))
+    }
+
+    fn purge(&self, purge: &Purge) -> Result<Value, String> {
+        let store = self.store()?;
+        let purged = match purge {
+            Purge::Url(url) => store.purge_url(url).ok_or_else(|| {
+                format!("`{url}` is no URL; write it like `https://shop.example.com/a?b=c`")
+            })?,
+            Purge::Tag(tag) => store.purge_tag(tag),
+            Purge::All => store.purge_all(),
+        };
+        tracing::info!(?purge, purged, "an operator has purged the cache");
+        Ok(json!({ "purged": purged }))
+    }
+
+    fn store(&self) -> Result<Arc<CacheStore>, String> {
+        self.cache().ok_or_else(|| "the configuration has no `cache`".to_owned())
     }
 
     fn find(&self, name: &str) -> Result<Arc<Upstream>, String> {

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use marchproxy_cache::Figures;
 use serde_json::{Value, json};
 
+use crate::edge::CacheStore;
 use crate::generation::Generation;
 use crate::listen::table::{Failure, Listener};
 use crate::observe::{Observer, StatusSource};
@@ -58,6 +60,17 @@ impl State {
         facts.generation.as_ref().map(|generation| generation.upstreams.clone()).unwrap_or_default()
     }
 
+    /// What answers are kept in now.
+    pub(super) fn cache(&self) -> Option<Arc<CacheStore>> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.generation.as_ref()?.cache.clone()
+    }
+
+    /// Looks what is in it, and lets the metrics tell it.
+    pub(super) fn look_at(&self, store: &CacheStore) -> Figures {
+        store.tell(&self.observer)
+    }
+
     /// The process comes to its end.
     pub(super) fn draining(&self) {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).draining = true;
@@ -81,6 +94,12 @@ impl StatusSource for State {
     }
 
     fn metrics(&self) -> Result<Vec<u8>, String> {
+        match self.cache() {
+            Some(store) => {
+                self.look_at(&store);
+            }
+            None => self.observer.metrics.cache.holds(0, 0),
+        }
         self.observer.metrics.render()
     }
 

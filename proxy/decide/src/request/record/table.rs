@@ -66,6 +66,12 @@ pub const FIELDS: &[LogField] = &[
     sometimes("route", "string", "The route it took."),
     sometimes("upstream", "string", "The upstream it was forwarded to."),
     sometimes("endpoint", "string", "The endpoint that was chosen last."),
+    sometimes(
+        "cache",
+        "string",
+        "On a route with `cache`: `hit`, `collapsed`, `stale`, `stale_on_error`, `revalidated`, \
+         `miss`, `uncacheable`, `pass` or `nothing`.",
+    ),
     always("attempts", "number", "How many times an endpoint was tried."),
     always("bytes_in", "number", "Bytes of the request's body."),
     always("bytes_out", "number", "Bytes of the answer's body."),

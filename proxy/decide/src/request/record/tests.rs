@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::exchange::{ClientCertificate, Connection, Moment, TlsFacts};
+use crate::exchange::{Cached, ClientCertificate, Connection, Moment, TlsFacts};
 use crate::testing::{Asked, exchange, snapshot_of_routes};
 use crate::verdict::Reason;
 
@@ -38,6 +38,7 @@ fn full_exchange() -> Exchange {
     exchange.upstream = Some(0);
     exchange.endpoint = Some("127.0.0.1:3000".into());
     exchange.reason = Some(Reason::UpstreamReset);
+    exchange.cache = Some(Cached::Miss);
     exchange.status = 502;
     let at = |micros: u64| Some(Moment::from_nanos(1_000_000 + micros * 1000));
     exchange.marks.head = at(10);

@@ -60,6 +60,7 @@ impl Work<'_> {
             response_headers,
             timeout,
             body_size,
+            cache: _, // the edge
             error_pages,
         } = model;
         let variables: Vec<&str> = matches.path.variables().collect();

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use marchproxy_balance::{Cause, State};
+use marchproxy_decide::exchange::Cached;
 use marchproxy_decide::verdict::Reason;
 
 use super::super::tests::{exchange, snapshot};
@@ -37,6 +38,10 @@ fn touch_all(metrics: &Metrics) {
     metrics.upstreams.retried("shop", Retried::Done);
     metrics.upstreams.mirrored("shop", Mirrored::Done);
     metrics.ocsp_refreshed("example.com", "good", 5);
+    metrics.cache.answers("shop").count(Cached::Hit);
+    metrics.cache.passed("method");
+    metrics.cache.refused("private");
+    metrics.cache.refreshed(Refreshed::Stored);
 }
 
 #[test]
