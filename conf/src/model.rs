@@ -6,6 +6,7 @@
 mod balance;
 mod cache;
 mod certificate;
+mod coding;
 mod health;
 mod listener;
 mod process;
@@ -18,6 +19,9 @@ mod upstream;
 pub use balance::{Balance, Hash, HashBy, Sticky};
 pub use cache::{Cache, ClientControl, RouteCache};
 pub use certificate::{Certificate, Ocsp, Secret};
+pub use coding::{
+    Authenticated, CodedRequests, Coding, Compress, Decompress, GrpcWeb, Level,
+};
 pub use health::Health;
 pub use listener::{
     ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,

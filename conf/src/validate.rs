@@ -2,6 +2,7 @@
 
 mod addresses;
 mod cache;
+mod coding;
 mod edits;
 mod names;
 mod pages;
@@ -20,6 +21,7 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     addresses::validate(config, &mut problems);
     names::validate(config, &mut problems);
     routes::validate(config, &mut problems);
+    coding::validate(config, &mut problems);
     tls::validate(config, &mut problems);
     tracing::validate(config, &mut problems);
     upstreams::validate(config, &mut problems);

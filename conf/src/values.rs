@@ -12,6 +12,7 @@ mod pattern;
 mod template;
 mod units;
 mod url;
+mod web;
 
 pub use address::{DnsName, HostPort, Network, SocketAddress};
 pub use listen::{FileMode, ListenAddress};
@@ -20,6 +21,7 @@ pub use pattern::{HostPattern, PathPattern, Segment};
 pub use template::{Piece, Template};
 pub use units::{Share, Size, Time};
 pub use url::{HttpUrl, WebUrl};
+pub use web::{MediaRange, WebOrigin};
 
 /// Gives a type that has `FromStr` and `Display` its place in the language: serde by its text, and
 /// a JSON Schema string whose `format` names it, so that the checker can parse it where it stands.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod connection;
+pub mod curl;
 pub mod frames;
 pub mod http2;
 pub mod openssl;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RouteCache;
+use super::{Compress, Decompress, GrpcWeb, RouteCache};
 use crate::values::{
     FieldName, HostPattern, Method, Name, PathPattern, Share, Size, Template, Time,
 };
@@ -70,6 +70,15 @@ pub struct Route {
     /// Keep answers and give them to others who ask for the same. Absent: nothing is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<RouteCache>,
+    /// Present: answers are compressed for clients that take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compress>,
+    /// Present: bodies are decompressed where that is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decompress: Option<Decompress>,
+    /// Present: calls of gRPC-Web, such as browsers make, are taken besides those of gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_web: Option<GrpcWeb>,
     /// Pages for this route, tried before those of the whole configuration.
     #[serde(default)]
     pub error_pages: Vec<ErrorPage>,

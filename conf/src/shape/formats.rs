@@ -1,6 +1,6 @@
 use crate::values::{
-    DnsName, FieldName, FileMode, HostPattern, HostPort, HttpUrl, ListenAddress, Method, Name,
-    Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time, WebUrl,
+    DnsName, FieldName, FileMode, HostPattern, HostPort, HttpUrl, ListenAddress, MediaRange, Method,
+    Name, Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time, WebOrigin, WebUrl,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -27,6 +27,8 @@ pub(crate) enum Format {
     File,
     Variable,
     MediaType,
+    MediaRange,
+    WebOrigin,
 }
 
 impl Format {
@@ -54,6 +56,8 @@ impl Format {
             "file" => Self::File,
             "environment-variable" => Self::Variable,
             "media-type" => Self::MediaType,
+            "media-range" => Self::MediaRange,
+            "web-origin" => Self::WebOrigin,
             _ => return None,
         })
     }
@@ -82,6 +86,8 @@ impl Format {
             Self::File => file(text),
             Self::Variable => variable(text),
             Self::MediaType => media_type(text),
+            Self::MediaRange => text.parse::<MediaRange>().map(drop),
+            Self::WebOrigin => text.parse::<WebOrigin>().map(drop),
         }
     }
 

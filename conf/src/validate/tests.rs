@@ -372,3 +372,29 @@ fn the_largest_answer_takes_no_more_than_half_of_the_cache() {
     assert_eq!(cache("memory: 2MiB, largest: 1025KiB"), ["cache-largest 11:33"]);
     assert_eq!(cache("memory: 1MiB"), ["cache-largest 11:1"]);
 }
+
+#[test]
+fn a_coding_is_named_once_and_nothing_is_decoded_that_is_not_forwarded() {
+    let app = "    upstream: app\n";
+    assert_eq!(route(&format!("{app}    compress: {{}}\n    decompress: {{}}\n")), none());
+    let twice = format!("{app}    compress: {{ codings: [br, gzip, br] }}\n");
+    assert_eq!(route(&twice), ["duplicate-coding 7:37"]);
+    let lines = "    respond: { status: 200 }\n    compress: {}\n    decompress: {}\n";
+    assert!(route(lines).contains(&"no-effect 8:5".to_owned()), "{:?}", route(lines));
+    let small = "    body_size: 2KiB\n    decompress: { limit: 1KiB, requests: decode }\n";
+    assert_eq!(route(&format!("{app}{small}")), ["limit-order 8:26"]);
+}
+
+#[test]
+fn grpc_web_needs_an_upstream_of_http2_and_its_preflight_requests() {
+    let lines = "    upstream: app\n    grpc_web: { origins: [https://a.example] }\n";
+    assert_eq!(route(lines), ["grpc-protocol 7:5"]);
+    let http2 = |lines: &str| {
+        found(&with_route(lines).replace("name: app", "name: app\n    protocol: http2"))
+    };
+    assert_eq!(http2(lines), none());
+    let only = format!("{lines}    match: {{ methods: [POST] }}\n");
+    assert_eq!(http2(&only), ["no-preflight 8:23"]);
+    assert_eq!(http2(&only.replace("[POST]", "[POST, OPTIONS]")), none());
+    assert_eq!(http2(&only.replace("origins: [https://a.example]", "")), none());
+}

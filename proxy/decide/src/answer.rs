@@ -34,6 +34,11 @@ pub struct Answer {
 /// configuration, else `application/problem+json`. Either way with the request id, and with `Allow`
 /// and `Retry-After` where they are due.
 pub fn refusal(snapshot: &Snapshot, exchange: &Exchange, reason: Reason) -> Answer {
+    if let Some(call) = &exchange.grpc_web {
+        let mut answer = call.refusal(reason);
+        finish(&mut answer, &exchange.method, &exchange.request_id);
+        return answer;
+    }
     let status = reason.status();
     let of_route = snapshot.route(exchange).and_then(|route| route.error_pages.find(status));
     let mut answer = match of_route.or_else(|| snapshot.error_pages.find(status)) {

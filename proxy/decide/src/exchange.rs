@@ -18,7 +18,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Method, Version};
+use marchproxy_conf::model::Coding;
 
+use crate::grpc_web::Call;
 use crate::verdict::{Reason, Verdict};
 
 /// The scheme of a request.
@@ -110,6 +112,10 @@ pub struct Exchange {
     pub body: DeclaredBody,
     /// Whether the client asks for a WebSocket.
     pub websocket: bool,
+    /// What the body is coded with, if it is to be decompressed.
+    pub decode: Option<Coding>,
+    /// The call of gRPC-Web that it is, where such are taken.
+    pub grpc_web: Option<Box<Call>>,
     /// The route's position in the snapshot.
     pub route: Option<usize>,
     /// What the names of the route's path stand for: ranges of [`Exchange::path`].
@@ -177,6 +183,8 @@ impl Exchange {
             forwarded_host: None,
             body: DeclaredBody::None,
             websocket: false,
+            decode: None,
+            grpc_web: None,
             route: None,
             captures: Captures::default(),
             upstream: None,

@@ -6,7 +6,9 @@
 
 pub mod answer;
 pub(crate) mod authority;
+pub mod coding;
 pub mod exchange;
+pub mod grpc_web;
 pub mod path;
 pub mod request;
 pub mod router;

@@ -91,6 +91,12 @@ pub struct RouteRules {
     pub timeout: Option<Duration>,
     /// The longest body, instead of the listener's.
     pub body_size: Option<u64>,
+    /// How answers are compressed, if they are.
+    pub compress: Option<model::Compress>,
+    /// How bodies are decompressed, if they are.
+    pub decompress: Option<model::Decompress>,
+    /// Who may call in gRPC-Web, if anybody.
+    pub grpc_web: Option<model::GrpcWeb>,
     /// For answers of the proxy itself.
     pub error_pages: ErrorPages,
 }

@@ -105,10 +105,12 @@ reasons! {
     EncodedSlash = "sanity.encoded_slash", 400, Client, "The path holds an encoded slash or a backslash.";
     MethodRefused = "sanity.method_refused", 405, Client, "This method is not served by the proxy.";
     Expectation = "sanity.expectation", 417, Client, "The expectation is not known.";
+    ContentCoding = "sanity.content_coding", 400, Client, "The body is not coded as the request says.";
     HeadSize = "limit.head_size", 431, Client, "The head of the request is too long.";
     Fields = "limit.fields", 431, Client, "The request has too many fields.";
     TargetSize = "limit.target_size", 414, Client, "The request target is too long.";
     BodySize = "limit.body_size", 413, Client, "The body of the request is too long.";
+    DecodedSize = "limit.decoded_size", 413, Client, "The body of the request is too long when it is decompressed.";
     HeadTime = "limit.head_time", 408, Client, "The head of the request took too long to arrive.";
     BodyTime = "limit.body_time", 408, Client, "The body of the request took too long to arrive.";
     RouteNone = "route.none", 404, Client, "No route leads there.";
@@ -125,6 +127,7 @@ reasons! {
     UpstreamReset = "upstream.reset", 502, Upstream, "The server closed the connection early.";
     UpstreamMalformed = "upstream.malformed", 502, Upstream, "The server's answer is malformed.";
     UpstreamHeadSize = "upstream.head_size", 502, Upstream, "The head of the server's answer is too long.";
+    UpstreamDecodedSize = "upstream.decoded_size", 502, Upstream, "The server's answer is too long when it is decompressed.";
     UpstreamUpgrade = "upstream.upgrade", 502, Upstream, "The server switched protocols without being asked.";
     NoUpgrade = "upstream.no_upgrade", 502, Upstream, "The server speaks a protocol that cannot be switched.";
     ClientGone = "client.gone", 499, Client, "The client closed the connection before the answer was complete.";
@@ -168,6 +171,7 @@ impl Reason {
             | Self::UpstreamReset
             | Self::UpstreamMalformed
             | Self::UpstreamHeadSize
+            | Self::UpstreamDecodedSize
             | Self::UpstreamUpgrade
             | Self::NoUpgrade => false,
             Self::RequestLine
@@ -197,10 +201,12 @@ impl Reason {
             | Self::EncodedSlash
             | Self::MethodRefused
             | Self::Expectation
+            | Self::ContentCoding
             | Self::HeadSize
             | Self::Fields
             | Self::TargetSize
             | Self::BodySize
+            | Self::DecodedSize
             | Self::HeadTime
             | Self::BodyTime
             | Self::ClientGone

@@ -10,6 +10,7 @@ mod flow;
 mod hedge;
 mod message;
 mod mirror;
+mod recode;
 mod relay;
 mod replay;
 mod times;
@@ -36,6 +37,7 @@ pub use client::Client;
 pub use flow::{Arrival, Flow};
 pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
 use mirror::Mirror;
+use recode::Recoded;
 use relay::Relay;
 use replay::Replay;
 use times::Times;
@@ -72,6 +74,7 @@ impl Edge {
         let mut flow = Flow::begin(self, arrival, Some(request));
         let now = clock::now();
         let verdict = flow.check(now);
+        let client = &mut Recoded::new(client, self, &mut flow);
         let mut times = Times::new(&flow);
         let done = match verdict {
             Verdict::Pass if flow.cache_rules().is_some() => {

@@ -3,9 +3,12 @@
 
 mod balancers;
 mod bodies;
+mod compression;
+mod decompression;
 mod forwarding;
 mod grpc;
 mod grpc_interop;
+mod grpc_web;
 mod http2;
 mod logs;
 mod metrics;

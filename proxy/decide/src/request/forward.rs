@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::RequestHead;
 use crate::answer::X_REQUEST_ID;
+use crate::coding;
 use crate::exchange::Exchange;
 use crate::snapshot::{Rewrite, Snapshot};
 use crate::verdict::Reason;
@@ -75,6 +76,12 @@ pub fn prepare(
     }
     trace::set(snapshot, head.headers, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
+        if exchange.decode.is_some() {
+            coding::prepare_request(to);
+        }
+        if let Some(call) = &exchange.grpc_web {
+            call.prepare(to);
+        }
         route.request_edits.apply(exchange, to);
     }
 }

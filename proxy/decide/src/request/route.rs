@@ -7,7 +7,9 @@ mod tests;
 use super::RequestHead;
 use super::forward::max_forwards;
 use crate::answer::{self, Answer};
+use crate::coding;
 use crate::exchange::{DeclaredBody, Exchange};
+use crate::grpc_web::{self, Call};
 use crate::router::{Found, Query};
 use crate::snapshot::{Action, RouteRules, Snapshot};
 use crate::verdict::{Reason, Verdict};
@@ -35,10 +37,17 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
         Found::None => return exchange.refuse(Reason::RouteNone),
     }
     let Some(route) = snapshot.route(exchange) else { return exchange.refuse(Reason::RouteNone) };
+    exchange.grpc_web = Call::of(route, head).map(Box::new);
+    if exchange.grpc_web.is_none() {
+        exchange.decode = coding::request(route, head.headers);
+    }
     if let DeclaredBody::Length(length) = exchange.body
         && length > snapshot.body_limit(exchange)
     {
         return exchange.refuse(Reason::BodySize);
+    }
+    if let Some(answer) = grpc_web::preflight(route, head) {
+        return finished(route, answer, exchange);
     }
     match &route.action {
         Action::Forward(_) if max_forwards::left(head) == Some(0) => {

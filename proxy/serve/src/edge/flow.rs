@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method};
 use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
 use marchproxy_decide::request::forward::trace::TRACEPARENT;
@@ -49,6 +50,8 @@ pub struct Flow {
     pub(super) observer: Arc<Observer>,
     worker: usize,
     is_recorded: bool,
+    /// Bytes of the answer's body as they are sent, if that is not as they came.
+    sent: Option<Arc<AtomicU64>>,
 }
 
 impl Flow {
@@ -63,7 +66,8 @@ impl Flow {
         });
         let observer = Arc::clone(&edge.observer);
         let (caching, worker) = (Caching::default(), edge.worker);
-        Self { arrival, exchange, caching, request, observer, worker, is_recorded: false }
+        let (is_recorded, sent) = (false, None);
+        Self { arrival, exchange, caching, request, observer, worker, is_recorded, sent }
     }
 
     /// Keeps it out of log and metrics: no client has asked.
@@ -97,8 +101,11 @@ impl Flow {
         forward::prepare(snapshot, &request.head(), &mut self.exchange, &mut headers);
         self.caching.prepare(&request.headers, &mut headers);
         headers.remove(TRANSFER_ENCODING);
+        let is_text = self.exchange.grpc_web.as_ref().is_some_and(|call| call.is_text);
+        let is_changed = is_text || self.exchange.decode.is_some();
         let body = match self.exchange.body {
             _ if !has_body => OutboundBody::None,
+            _ if is_changed => OutboundBody::Unknown,
             DeclaredBody::Length(length) => OutboundBody::Length(length),
             DeclaredBody::Chunked | DeclaredBody::None => OutboundBody::Unknown,
         };
@@ -217,6 +224,16 @@ impl Flow {
         self.exchange.bytes_out = self.exchange.bytes_out.saturating_add(count);
     }
 
+    /// The fields of the request.
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.request.as_ref().map(|request| &request.headers)
+    }
+
+    /// Bytes of the answer's body are counted by whoever sends them.
+    pub(super) fn count_sent(&mut self) -> Arc<AtomicU64> {
+        Arc::clone(self.sent.get_or_insert_default())
+    }
+
     /// Whether the answer has begun: no other can be sent.
     pub(super) fn has_begun(&self) -> bool {
         self.exchange.status != 0
@@ -236,6 +253,9 @@ impl Flow {
         self.exchange.marks.end = Some(clock::now());
         if let (Some(rules), Some(cached)) = (self.cache_rules(), self.exchange.cache) {
             rules.answers.count(cached);
+        }
+        if let Some(sent) = &self.sent {
+            self.exchange.bytes_out = sent.load(Ordering::Relaxed);
         }
         let Generation { handles, snapshot, .. } = &*self.arrival.generation;
         let headers = self.request.as_ref().map(|request| &request.headers);

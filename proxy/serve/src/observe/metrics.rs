@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod handles;
 mod labels;
+mod recoded;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::listen::tls::CAUSES;
 use build::Builder;
 use handles::Families;
 use labels::Labels;
+use recoded::Recoded;
 
 /// The metrics of the process.
 pub struct Metrics {
@@ -34,6 +36,8 @@ pub struct Metrics {
     pub upstreams: Upstreams,
     /// What is told of the cache.
     pub cache: Cache,
+    /// What is told of bodies that are compressed and decompressed.
+    pub recoded: Recoded,
     registry: Registry,
     requests: Families,
     listeners: Listeners,
@@ -76,6 +80,7 @@ impl Metrics {
         Ok(Self {
             upstreams: Upstreams::new(&build)?,
             cache: Cache::new(&build)?,
+            recoded: Recoded::new(&build)?,
             requests: families(&build)?,
             listeners: Listeners::new(&build)?,
             generation: build.gauge("marchproxy_configuration_generation")?,

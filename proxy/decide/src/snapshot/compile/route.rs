@@ -61,6 +61,9 @@ impl Work<'_> {
             timeout,
             body_size,
             cache: _, // the edge
+            compress,
+            decompress,
+            grpc_web,
             error_pages,
         } = model;
         let variables: Vec<&str> = matches.path.variables().collect();
@@ -92,6 +95,9 @@ impl Work<'_> {
             ),
             timeout: timeout.map(Time::duration),
             body_size: body_size.map(Size::bytes),
+            compress: compress.clone(),
+            decompress: decompress.clone(),
+            grpc_web: grpc_web.clone(),
             error_pages: pages::compile(
                 error_pages,
                 &place.key("error_pages"),

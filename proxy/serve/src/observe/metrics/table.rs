@@ -58,6 +58,8 @@ pub const METRICS: &[Entry] = &[
     entry(Gauge, "marchproxy_cache_bytes", &[], "Bytes that the cache takes, those of answers on their way among them."),
     entry(Gauge, "marchproxy_cache_entries", &[], "Answers in the cache."),
     entry(Counter, "marchproxy_cache_evictions_total", &[], "Answers that had to go from the cache to make room."),
+    entry(Counter, "marchproxy_recoded_bodies_total", &["work", "coding"], "Bodies that were compressed (`encode`) or decompressed (`decode`), by coding: `gzip`, `br` or `zstd`."),
+    entry(Counter, "marchproxy_recoded_bytes_total", &["work", "coding", "side"], "Bytes of such bodies before (`in`) and after (`out`)."),
     entry(Gauge, "marchproxy_connections_open", &["listener"], "Connections from clients right now."),
     entry(Counter, "marchproxy_connections_total", &["listener"], "Connections that were admitted."),
     entry(Counter, "marchproxy_connections_refused_total", &["listener"], "Connections that were closed at once because there were too many, in all or from one source."),
