@@ -38,8 +38,8 @@ pub use tls::{
 };
 pub use tracing::{TracedQuery, Traces};
 pub use upstream::{
-    DnsEndpoint, Endpoint, KeepAlive, StaticEndpoint, Timeouts, Upstream, UpstreamProtocol,
-    UpstreamTls,
+    DnsEndpoint, Endpoint, KeepAlive, ProxyVersion, StaticEndpoint, Timeouts, Upstream,
+    UpstreamProtocol, UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -284,10 +284,7 @@ fn format_link(format: &str) -> String {
 }
 
 fn spoken(format: &str) -> String {
-    match format {
-        "host-port" => "host and port".to_owned(),
-        _ => format.replace('-', " ").replace("spki", "SPKI").replace("dns", "DNS"),
-    }
+    format.replace('-', " ").replace("spki", "SPKI").replace("dns", "DNS")
 }
 
 #[cfg(test)]

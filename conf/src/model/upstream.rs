@@ -7,7 +7,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Balance, Breaker, Ejection, Hash, Health, Limits, Retry, Sticky};
-use crate::values::{DnsName, HostPort, Name, Share, SpkiPin, Time};
+use crate::values::{DnsName, Name, Network, ServerAddress, Share, SpkiPin, Time};
 
 /// A group of servers that requests are forwarded to.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -38,6 +38,16 @@ pub struct Upstream {
     /// Which HTTP version is spoken to the endpoints.
     #[serde(default)]
     pub protocol: UpstreamProtocol,
+    /// Present: each connection to an endpoint begins with a header of the PROXY protocol, before
+    /// TLS, which says whose requests come on it. Connections are not shared by clients then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// Networks that no looked-up name may lead to. Such an address is told of as unhealthy and
+    /// never connected to. The default has what no server is found at by name, but the metadata of
+    /// a cloud, or the proxy's own machine: link-local addresses, `fd00:ec2::254`, `0.0.0.0/8`
+    /// and `::`. Addresses that stand in `endpoints` themselves are not looked at.
+    #[serde(default = "no_servers")]
+    pub forbidden: Vec<Network>,
     /// Present: TLS to the endpoints, always verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<UpstreamTls>,
@@ -73,12 +83,13 @@ pub struct Upstream {
     pub limits: Limits,
 }
 
-/// A server: `host:port`, or a mapping.
+/// A server: `host:port`, `unix:/path`, or a mapping.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Endpoint {
-    /// `host:port`. A host name is looked up again and again, and its first address is used.
-    Address(HostPort),
+    /// `host:port`, or `unix:` and the path of a socket. A host name is looked up again and again,
+    /// and its first address is used.
+    Address(ServerAddress),
     /// An address with a weight.
     Static(StaticEndpoint),
     /// Every address of a DNS name.
@@ -90,8 +101,8 @@ pub enum Endpoint {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-noun" = "an endpoint"))]
 pub struct StaticEndpoint {
-    /// `host:port`
-    pub address: HostPort,
+    /// `host:port`, or `unix:` and the path of a socket.
+    pub address: ServerAddress,
     /// Its share of requests, relative to the others.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
@@ -132,6 +143,11 @@ const fn half() -> Share {
     Share::percent(50)
 }
 
+fn no_servers() -> Vec<Network> {
+    let networks = ["169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "0.0.0.0/8", "::"];
+    networks.iter().filter_map(|network| network.parse().ok()).collect()
+}
+
 /// Which HTTP version is spoken to the endpoints.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -143,6 +159,16 @@ pub enum UpstreamProtocol {
     Http2,
     /// Over TLS: HTTP/2 if the endpoint offers it, else HTTP/1.1. On plain text: HTTP/1.1.
     Auto,
+}
+
+/// The version of a PROXY header.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary. It can also say that a connection is the proxy's own, as health checks do.
+    V2,
 }
 
 /// TLS to the endpoints.
@@ -227,7 +253,7 @@ impl<'de> Visitor<'de> for EndpointVisitor {
     type Value = Endpoint;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`host:port`, or a mapping with `address` or `dns`")
+        f.write_str("`host:port`, `unix:/path`, or a mapping with `address` or `dns`")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Endpoint, E> {
@@ -254,7 +280,7 @@ impl<'de> Visitor<'de> for EndpointVisitor {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnyEndpoint {
-    address: Option<HostPort>,
+    address: Option<ServerAddress>,
     dns: Option<DnsName>,
     port: Option<u16>,
     #[serde(default = "one")]

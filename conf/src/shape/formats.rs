@@ -1,6 +1,7 @@
 use crate::values::{
-    DnsName, FieldName, FileMode, HostPattern, HostPort, HttpUrl, ListenAddress, MediaRange, Method,
-    Name, Network, PathPattern, Share, Size, SocketAddress, SpkiPin, Template, Time, WebOrigin, WebUrl,
+    DnsName, FieldName, FileMode, HostPattern, HttpUrl, ListenAddress, MediaRange, Method, Name,
+    Network, PathPattern, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time, WebOrigin,
+    WebUrl,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -10,7 +11,7 @@ pub(crate) enum Format {
     SocketAddress,
     ListenAddress,
     FileMode,
-    HostPort,
+    ServerAddress,
     DnsName,
     Network,
     HostPattern,
@@ -39,7 +40,7 @@ impl Format {
             "socket-address" => Self::SocketAddress,
             "listen-address" => Self::ListenAddress,
             "file-mode" => Self::FileMode,
-            "host-port" => Self::HostPort,
+            "server-address" => Self::ServerAddress,
             "dns-name" => Self::DnsName,
             "network" => Self::Network,
             "host-pattern" => Self::HostPattern,
@@ -69,7 +70,7 @@ impl Format {
             Self::SocketAddress => text.parse::<SocketAddress>().map(drop),
             Self::ListenAddress => text.parse::<ListenAddress>().map(drop),
             Self::FileMode => text.parse::<FileMode>().map(drop),
-            Self::HostPort => text.parse::<HostPort>().map(drop),
+            Self::ServerAddress => text.parse::<ServerAddress>().map(drop),
             Self::DnsName => text.parse::<DnsName>().map(drop),
             Self::Network => text.parse::<Network>().map(drop),
             Self::HostPattern => text.parse::<HostPattern>().map(drop),

@@ -238,6 +238,8 @@ fn an_answer_without_a_body_has_none() {
 
 #[test]
 fn an_upstream_has_each_endpoint_once() {
+    let sockets = "['unix:/run/a', { address: 'unix:/run/b' }, { address: 'unix:/run/a' }]";
+    assert_eq!(found(&FINE.replace("[127.0.0.1:3000]", sockets)), ["duplicate-endpoint 9:60"]);
     let endpoints = |text: &str| found(&FINE.replace("[127.0.0.1:3000]", text));
     let twice = "['127.0.0.1:1', { address: '127.0.0.1:1', weight: 2 }]";
     assert_eq!(endpoints(twice), ["duplicate-endpoint 9:32"]);
@@ -256,6 +258,19 @@ fn tls_to_an_address_needs_a_name_to_verify() {
     assert_eq!(upstream(weighted, "{}"), ["nothing-to-verify 9:22"]);
     assert_eq!(upstream(weighted, "{ verify: a }"), none());
     assert_eq!(upstream("[a:1, { dns: b, port: 1 }]", "{}"), none());
+    assert_eq!(upstream("['unix:/run/a']", "{}"), ["nothing-to-verify 9:17"]);
+    assert_eq!(upstream("['unix:/run/a']", "{ verify: a }"), none());
+}
+
+#[test]
+fn the_networks_that_names_may_not_lead_to_are_those_without_servers() {
+    let forbidden = |text: &str| {
+        let networks = loaded(text).config.upstreams.remove(0).forbidden;
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = ["169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "0.0.0.0/8", "::/128"];
+    assert_eq!(forbidden(FINE), expected);
+    assert_eq!(forbidden(&format!("{FINE}    forbidden: []\n")), none());
 }
 
 #[test]
@@ -288,6 +303,9 @@ fn a_health_check_makes_sense() {
     assert_eq!(with_upstream("protocol: http2\n    health: { grpc: '' }"), none());
     assert_eq!(with_upstream("health: { statuses: [204] }"), ["check-statuses 10:25"]);
     assert_eq!(with_upstream("health: { host: app.internal }"), ["check-host 10:21"]);
+    let socket = FINE.replace("[127.0.0.1:3000]", "['unix:/run/a']");
+    assert_eq!(found(&format!("{socket}    health: {{ port: 1 }}\n")), ["check-port 10:21"]);
+    assert_eq!(with_upstream("health: { port: 1 }"), none());
 }
 
 #[test]

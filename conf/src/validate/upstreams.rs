@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::item;
 use crate::model::{Balance, Config, Endpoint, HashBy, Upstream, UpstreamProtocol};
 use crate::problem::Problem;
-use crate::values::HostPort;
+use crate::values::{HostPort, ServerAddress};
 
 pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
     for (index, upstream) in config.upstreams.iter().enumerate() {
@@ -52,6 +52,11 @@ fn checkable(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
         let problem = Problem::new("check-host", place("host"), message);
         problems.push(problem.label("write it like `app.internal`, beside `http` or `grpc`"));
     }
+    if health.port.is_some() && upstream.endpoints.iter().any(is_unix) {
+        let message = "an endpoint at a Unix socket has no port";
+        let problem = Problem::new("check-port", place("port"), message);
+        problems.push(problem.label("remove it, or the endpoint"));
+    }
     if !health.statuses.is_empty() && health.http.is_none() {
         let message = "`statuses` are for checks by `http`";
         let problem = Problem::new("check-statuses", place("statuses"), message);
@@ -71,6 +76,14 @@ fn limited(index: usize, upstream: &Upstream, problems: &mut Vec<Problem>) {
         let message = "`least` is more than `most`";
         let label = format!("`most` is {}", adaptive.most);
         problems.push(Problem::new("limit-order", place.key("least"), message).label(label));
+    }
+}
+
+fn is_unix(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Address(address) => matches!(address, ServerAddress::Unix(_)),
+        Endpoint::Static(endpoint) => matches!(endpoint.address, ServerAddress::Unix(_)),
+        Endpoint::Dns(_) => false,
     }
 }
 
@@ -128,9 +141,9 @@ fn verifiable(upstream_index: usize, upstream: &Upstream, problems: &mut Vec<Pro
             Endpoint::Static(endpoint) => &endpoint.address,
             Endpoint::Dns(_) => continue,
         };
-        if let HostPort::Address(address) = host {
+        if !matches!(host, ServerAddress::Host(HostPort::Name(..))) {
             let place = item("upstreams", upstream_index).key("endpoints").index(index);
-            let message = format!("the certificate of {address} cannot be verified without a name");
+            let message = format!("the certificate of {host} cannot be verified without a name");
             let problem = Problem::new("nothing-to-verify", place, message);
             problems.push(problem.label("say in `tls.verify` which name its certificate holds"));
         }

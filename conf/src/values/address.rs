@@ -177,18 +177,14 @@ pub enum HostPort {
     /// By name, to be looked up.
     Name(DnsName, u16),
 }
-scalar!(
-    HostPort,
-    "host-port",
-    "a host and a port, such as `127.0.0.1:3000` or `app.internal:3000`"
-);
 
 impl FromStr for HostPort {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = || {
-            "an endpoint is a host and a port, such as `127.0.0.1:3000` or `app.internal:3000`"
+            "an endpoint is a host and a port, such as `127.0.0.1:3000` or `app.internal:3000`, or \
+             `unix:` and the path of a socket"
                 .to_owned()
         };
         let parsed = if let Ok(address) = text.parse() {

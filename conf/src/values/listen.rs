@@ -46,8 +46,8 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// One path must have one spelling, or two listeners could be at one place.
-fn is_socket_path(path: &str) -> Result<(), String> {
+/// One path must have one spelling, or one place could be named twice.
+pub(super) fn is_socket_path(path: &str) -> Result<(), String> {
     let parts = Path::new(path).components();
     let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
     let plain: std::path::PathBuf = parts.clone().filter(|part| is_plain(*part)).collect();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{
     DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
-    PathPattern, Piece, Share, Size, SocketAddress, SpkiPin, Template, Time,
+    PathPattern, Piece, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// What a text says is printed in one spelling, which says the same and stays as it is.
@@ -50,6 +50,7 @@ fn any_value() -> impl Strategy<Value = String> {
         "a",
         "B",
         "app",
+        "unix:/",
         ".internal",
         "*.",
         ".",
@@ -88,7 +89,7 @@ proptest! {
         assert_round_trip::<SocketAddress>(&text);
         assert_round_trip::<ListenAddress>(&text);
         assert_round_trip::<FileMode>(&text);
-        assert_round_trip::<HostPort>(&text);
+        assert_round_trip::<ServerAddress>(&text);
         assert_round_trip::<DnsName>(&text);
         assert_round_trip::<Network>(&text);
         assert_round_trip::<HostPattern>(&text);

@@ -116,7 +116,6 @@ impl Circuit {
 
     fn open(&mut self, policy: &Breaker, now: Moment) {
         self.state = Circuits::Open(now.after(policy.open.duration()));
-        self.samples.clear();
     }
 
     /// What was counted within the window that ends now.

@@ -127,7 +127,8 @@ impl Standing {
     /// free for another: else clients could keep a breaker from closing.
     pub fn leave(&self, entered: &Entered) {
         if entered.is_probing.load(Ordering::Relaxed) {
-            let give = |probes: u32| probes.checked_add(1).filter(|probes| *probes < EVERYONE);
+            // One more than everyone is none, and it stays as it is.
+            let give = |probes: u32| probes.checked_add(1);
             let _ = self.probes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
         }
         self.running.fetch_sub(1, Ordering::Relaxed);

@@ -170,7 +170,7 @@ impl<C: Client> Way<'_, C> {
             self.flow.tries(&endpoint, now);
             let traced = self.flow.traced(outbound);
             let outbound = traced.as_deref().unwrap_or(outbound);
-            let kept = self.edge.pool.take(&endpoint, outbound.is_websocket);
+            let kept = self.edge.pool.take(&endpoint, outbound);
             let is_kept = kept.is_some();
             let mut session = match kept {
                 Some(session) => session,
@@ -184,7 +184,7 @@ impl<C: Client> Way<'_, C> {
             attempts.upload.replay.rewind();
             let Err(failure) = self.exchange(&mut session, attempts, outbound).await else {
                 let moved = self.times.endpoint_moved();
-                self.edge.pool.give_back(self.upstream, &endpoint, session, moved);
+                self.edge.pool.give_back(self.upstream, &endpoint, outbound, session, moved);
                 return Ok(());
             };
             // Others need not wait for what may be dead.
@@ -213,7 +213,7 @@ impl<C: Client> Way<'_, C> {
         attempts: &mut Attempts<'_>,
         now: Moment,
     ) -> Result<Session, Reason> {
-        let made = self.edge.pool.connect(self.upstream, endpoint, outbound.is_websocket);
+        let made = self.edge.pool.connect(self.upstream, endpoint, outbound);
         // On the heap: it is large, and most requests need none.
         let made = Box::pin(made);
         let made = wait(self.client, made, self.times.connect_by(now), self.alarm).await;

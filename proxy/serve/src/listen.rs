@@ -20,3 +20,5 @@ pub mod table;
 pub mod tls;
 mod transport;
 pub mod worker;
+
+pub use stream::Stream;

@@ -1,5 +1,7 @@
 //! Upstreams as they run: their endpoints of this moment, and how each is reached.
 
+mod address;
+mod announce;
 mod check;
 mod connect;
 mod endpoint;
@@ -8,6 +10,7 @@ mod gate;
 mod http1;
 mod http2;
 mod keeper;
+mod lookup;
 mod peer;
 mod pool;
 mod session;
@@ -16,32 +19,33 @@ mod spread;
 mod sticky;
 mod trust;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use marchproxy_balance::{Budget, Member, Policy, Review, Standing, review};
+use marchproxy_balance::{Budget, Member, Policy, Review, Standing, State, review};
 use marchproxy_conf::model;
 use marchproxy_conf::values::Name;
 use marchproxy_decide::verdict::Reason;
+use marchproxy_decide::wire::proxy_protocol::Client;
 use pingora_core::connectors::TransportConnector;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
 
 use crate::certificate::Certificate;
 use crate::clock;
 use crate::observe::Observer;
 use crate::resolver::Resolver;
+pub use address::Address;
+pub use announce::{Announced, header};
 pub use endpoint::{Endpoint, Seat};
 use endpoint::{Hub, Identity};
 pub use failure::{Failure, Fate};
 use gate::Gate;
 pub use pool::Pool;
 pub use session::Session;
+pub use source::Found;
 use source::Source;
 use spread::Endpoints;
 pub use spread::{Wish, hash};
@@ -167,15 +171,22 @@ impl Upstream {
     /// What people are told of it.
     pub fn status(&self) -> Value {
         let endpoints = self.endpoints();
+        let known = endpoints.iter().map(|(endpoint, state)| endpoint.status(state));
+        let missing = self.missing().into_iter().map(|missing| {
+            json!({
+                "address": missing.address,
+                "weight": missing.weight,
+                "state": State::Unhealthy.as_str(),
+                "running": 0,
+                "check_error": missing.why,
+            })
+        });
         json!({
             "name": &*self.name,
             "panic": endpoints.is_panic,
             "waiting": self.gate.waiting(),
             "limit": self.gate.limit(),
-            "endpoints": endpoints
-                .iter()
-                .map(|(endpoint, state)| endpoint.status(state))
-                .collect::<Vec<_>>(),
+            "endpoints": known.chain(missing).collect::<Vec<_>>(),
         })
     }
 
@@ -193,21 +204,6 @@ impl Upstream {
         match &self.trust {
             Some(trust) => trust.check(handshake),
             None => Ok(()),
-        }
-    }
-
-    /// Whether some name could not be looked up when last tried.
-    fn is_failing_to_resolve(&self) -> bool {
-        self.sources.iter().any(|source| source.failing.load(Ordering::Relaxed))
-    }
-
-    /// Looks every name up once, all at the same time.
-    pub async fn resolve_once(&self, resolver: &Resolver) {
-        let lookups = self.sources.iter().filter_map(|source| {
-            source.name().map(|name| async move { (source, resolver.look_up(name).await) })
-        });
-        for (source, found) in futures_util::future::join_all(lookups).await {
-            self.found(source, found.map(|lookup| lookup.addresses));
         }
     }
 
@@ -234,54 +230,6 @@ impl Upstream {
         tasks.drain(..).for_each(|task| task.abort());
     }
 
-    /// Goes on looking its names up.
-    fn keep_resolving(self: &Arc<Self>, resolver: &Arc<Resolver>) {
-        for (position, source) in self.sources.iter().enumerate() {
-            let Some(name) = source.name().map(str::to_owned) else { continue };
-            // Tasks must not keep alive what ends them.
-            let (weak, resolver) = (Arc::downgrade(self), Arc::clone(resolver));
-            self.spawn(async move {
-                // The first answer is waited for by whoever made the upstream.
-                sleep(resolver.retry_in()).await;
-                loop {
-                    let found = resolver.look_up(&name).await;
-                    let pause = match &found {
-                        Ok(lookup) => lookup.again_in,
-                        Err(_) => resolver.retry_in(),
-                    };
-                    let Some(upstream) = weak.upgrade() else { return };
-                    if let Some(source) = upstream.sources.get(position) {
-                        upstream.found(source, found.map(|lookup| lookup.addresses));
-                    }
-                    drop(upstream);
-                    sleep(pause).await;
-                }
-            });
-        }
-    }
-
-    fn found(&self, source: &Source, found: Result<Vec<IpAddr>, String>) {
-        let host = &source.host;
-        match found {
-            Ok(addresses) => {
-                if source.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!(upstream = &*self.name, %host, "the name is found again");
-                }
-                if **source.addresses.load() != addresses {
-                    source.addresses.store(Arc::new(addresses));
-                    self.list();
-                    self.hub.keeper.notify_one();
-                }
-            }
-            Err(error) => {
-                // The last known addresses stay: a DNS outage must not become ours.
-                if !source.failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(upstream = &*self.name, %host, error, "cannot look up a name");
-                }
-            }
-        }
-    }
-
     /// Makes the list of endpoints anew from what is known of each source. Endpoints that stay
     /// are kept. Requests are sent to new ones when they have been looked at.
     fn list(&self) {
@@ -289,14 +237,22 @@ impl Upstream {
         let old: HashMap<Identity, &Arc<Endpoint>> =
             old.iter().map(|endpoint| (endpoint.identity(), endpoint)).collect();
         let mut list = Vec::new();
+        let mut seen = HashSet::new();
         for source in &self.sources {
-            let addresses = source.addresses.load();
-            let count = if source.every_address { addresses.len() } else { 1 };
-            for ip in addresses.iter().take(count) {
-                let address = SocketAddr::new(*ip, source.port());
+            for address in source.addresses() {
                 let identity = Identity { address, name: source.name().map(Box::from) };
+                // The address and every address of one name: the first entry decides.
+                if !seen.insert(identity.clone()) {
+                    continue;
+                }
                 let kept = old.get(&identity).copied();
-                list.push(self.endpoint(identity, source, kept));
+                match self.endpoint(identity, source, kept) {
+                    Ok(endpoint) => list.push(endpoint),
+                    Err(error) => {
+                        let (upstream, host) = (&*self.name, &source.host);
+                        tracing::error!(upstream, %host, error, "this can be no endpoint");
+                    }
+                }
             }
         }
         self.listed.store(Arc::new(list));
@@ -308,17 +264,18 @@ impl Upstream {
         identity: Identity,
         source: &Source,
         kept: Option<&Arc<Endpoint>>,
-    ) -> Arc<Endpoint> {
+    ) -> Result<Arc<Endpoint>, String> {
         let weight = source.weight;
         let is_local = source.zone.is_some() && source.zone == self.own_zone;
         if let Some(kept) = kept.filter(|endpoint| endpoint.weight == weight) {
-            return Arc::clone(kept);
+            return Ok(Arc::clone(kept));
         }
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&identity);
         let standing = kept.map(|kept| Arc::clone(&kept.standing)).or_else(known);
         let (trust, name) = (self.trust.as_ref(), identity.name.as_deref());
-        let peer = peer::build(&self.config, trust, name, identity.address);
-        Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing.unwrap_or_default()))
+        let peer = peer::build(&self.config, trust, name, &identity.address)?;
+        let standing = standing.unwrap_or_default();
+        Ok(Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing)))
     }
 
     /// Decides which endpoints requests are spread over from now on.
@@ -349,10 +306,13 @@ pub async fn try_connect(
     config: &model::Upstream,
     certificate: Option<&Arc<Certificate>>,
     host: Option<&str>,
-    address: SocketAddr,
+    address: &Address,
 ) -> Result<(), String> {
     let trust = config.tls.as_ref().map(|tls| Trust::load(tls, certificate)).transpose()?;
-    let peer = peer::build(config, trust.as_ref(), host, address);
+    let mut peer = peer::build(config, trust.as_ref(), host, address)?;
+    if let Some(version) = config.proxy_protocol {
+        peer = announce::announcing(&peer, version, &Client::Sender);
+    }
     let connector = TransportConnector::new(None);
     let stream = connector.new_stream(&peer).await.map_err(|error| error.to_string())?;
     let tls = stream.get_ssl_digest();

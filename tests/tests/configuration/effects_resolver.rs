@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use marchproxy_tests::binary;
 use marchproxy_tests::proxy::{SIMPLE, Setup};
 use marchproxy_tests::{Origin, Proxy, eventually};
+use serde_json::Value;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -156,4 +158,55 @@ async fn an_address_of_a_name_has_the_weight_of_the_name() {
         by_name += usize::from(connection.get("/").await.seen().origin == "by name");
     }
     assert_eq!(by_name, 15);
+}
+
+/// What `/status` and `marchproxy upstreams` tell of the only endpoint, in the words of both.
+async fn told(proxy: &Proxy) -> (Value, String) {
+    let status = proxy.status().await;
+    let config = proxy.folder().path().join("marchproxy.yaml");
+    let shown = binary::run(&["upstreams".as_ref(), "--config".as_ref(), config.as_os_str()]).await;
+    (status["upstreams"][0]["endpoints"].clone(), shown.output())
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_a_forbidden_network_is_unhealthy_and_never_connected_to() {
+    let (server, origin) = (NameServer::start(Some(60)).await, Origin::start().await);
+    for endpoint in ["\"app.internal:@port@\"", "{ dns: app.internal, port: @port@ }"] {
+        let keys = "forbidden: [192.0.2.0/24, 127.0.0.0/8], panic: 100%, health: { every: 100ms }";
+        let text = SIMPLE.replace("[\"@origin@\"]", &format!("[{endpoint}], {keys}"))
+            + &format!("resolver: {{ servers: [\"{}\"], timeout: 2s }}\n", server.address);
+        let mut setup = Setup::new().set("port", origin.address().port());
+        let ended = setup.run(&["check", "--online"], &text).await;
+        let why = "the name leads to 127.0.0.1, and 127.0.0.0/8 is forbidden";
+        assert!(ended.output().contains(why), "{ended:?}");
+        let proxy = setup.start(&text).await;
+        let (endpoints, shown) = told(&proxy).await;
+        let why = "app.internal leads to it, and 127.0.0.0/8 is forbidden";
+        assert_eq!(endpoints[0]["address"], origin.address().to_string());
+        assert_eq!(endpoints[0]["state"], "unhealthy");
+        assert_eq!(endpoints[0]["check_error"], why);
+        assert_eq!(endpoints.as_array().map(Vec::len), Some(1));
+        assert!(shown.contains("unhealthy") && shown.contains(why), "{shown}");
+        assert_eq!(proxy.get("/").await.reason(), "upstream.no_endpoint");
+        let labels = [("upstream", "app"), ("state", "unhealthy")];
+        assert_eq!(proxy.metric("marchproxy_upstream_endpoints", &labels).await, Some(1.0));
+        proxy.log.wait_for("it is told", |line| line.contains("a forbidden network")).await;
+        assert_eq!(origin.connections(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_unhealthy_with_the_reason() {
+    let (server, origin) = (NameServer::start(None).await, Origin::start().await);
+    let endpoint = "\"app.internal:@port@\"";
+    let proxy = start(&server, &origin, endpoint, "timeout: 200ms").await;
+    let (endpoints, shown) = told(&proxy).await;
+    let why = "the name cannot be looked up: no answer within 200ms";
+    assert_eq!(endpoints[0]["address"], format!("app.internal:{}", origin.address().port()));
+    assert_eq!(
+        (&endpoints[0]["state"], &endpoints[0]["check_error"]),
+        (&"unhealthy".into(), &why.into())
+    );
+    assert!(shown.contains(why), "{shown}");
+    assert_eq!(proxy.get("/").await.reason(), "upstream.unresolved");
 }

@@ -8,11 +8,13 @@ use marchproxy_tests::certs::{Authority, Crl, Kind, VALID};
 use marchproxy_tests::client::{Connection, Http2, TlsClient, WebSocket, get, request};
 use marchproxy_tests::folder::Folder;
 use marchproxy_tests::ocsp::{Manner, Register, Responder};
+use marchproxy_tests::origin::{Nginx, RawOrigin};
 use marchproxy_tests::otlp::Collector;
 use marchproxy_tests::proxy::Setup;
+use marchproxy_tests::template::Values;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 17] = [
+const TESTED: [&str; 19] = [
     "cache.yaml",
     "client-certificates.yaml",
     "dns.yaml",
@@ -21,11 +23,13 @@ const TESTED: [&str; 17] = [
     "grpc.yaml",
     "header-edits.yaml",
     "ocsp.yaml",
+    "proxy-protocol-out.yaml",
     "proxy-protocol.yaml",
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
     "traces.yaml",
+    "unix-endpoints.yaml",
     "unix-socket.yaml",
     "upstream-mtls.yaml",
     "upstreams.yaml",
@@ -107,6 +111,35 @@ async fn smallest() {
     let _app = origin(&mut setup, "3000").await;
     let proxy = setup.start(&text_of("smallest.yaml")).await;
     assert_eq!(proxy.get("/a").await.seen().target, "/a");
+}
+
+#[tokio::test]
+async fn proxy_protocol_out() {
+    let origin = RawOrigin::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let setup = Setup::new().set("3000-port", origin.address().port());
+    let proxy = setup.start(&text_of("proxy-protocol-out.yaml")).await;
+    assert_eq!(proxy.get("/a").await.status, 200);
+    let is_there = || origin.received().contains("\r\n\r\n\0\r\nQUIT\n").then_some(());
+    eventually("a header has come", async || is_there()).await;
+}
+
+#[tokio::test]
+async fn unix_endpoints() {
+    let sockets = Folder::new();
+    let mut values = Values::default();
+    values.set("sockets", sockets.path().display());
+    let server =
+        "server { listen 127.0.0.1:@web-port@; listen unix:@sockets@/one.sock; return 200 one; }
+server { listen unix:@sockets@/two.sock; return 200 two; }";
+    let _nginx = Nginx::with(values, &[], server).await;
+    let place = sockets.path().display().to_string();
+    let proxy =
+        Setup::new().start(&text_of("unix-endpoints.yaml").replace("/run/app", &place)).await;
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(proxy.get("/").await.text());
+    }
+    assert_eq!(answers.iter().filter(|answer| *answer == "two").count(), 4, "{answers:?}");
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ routes[].error_pages[].content_type   serving::pages::pages_of_the_route_come_be
 upstreams                             reload::reloads::routes_and_upstreams_change_for_the_next_request_of_a_kept_connection
 upstreams[].name                      serving::logs::a_line_tells_all_of_a_request
 upstreams[].endpoints                 serving::upstreams::endpoints_take_turns
-upstreams[].endpoints[].address       serving::upstreams::weights_are_shares
+upstreams[].endpoints[].address       serving::upstreams::weights_are_shares serving::unix_endpoints::each_version_is_spoken_and_tls_and_the_proxy_protocol_before_it
 upstreams[].endpoints[].weight        serving::upstreams::weights_are_shares configuration::effects_resolver::an_address_of_a_name_has_the_weight_of_the_name
 upstreams[].endpoints[].dns           serving::upstreams::names_are_looked_up
 upstreams[].endpoints[].port          serving::upstreams::names_are_looked_up
@@ -195,6 +195,8 @@ upstreams[].limits.endpoint_requests  upstreams::limits::an_endpoint_that_is_ful
 upstreams[].limits.waiting            upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told
 upstreams[].limits.wait               upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told
 upstreams[].protocol                  tls::upstream::http2_is_chosen_by_alpn serving::grpc::a_call_gets_its_message_and_its_status_in_trailers
+upstreams[].proxy_protocol            serving::proxy_protocol_out::each_client_has_a_connection_that_says_so_and_keeps_it
+upstreams[].forbidden                 configuration::effects_resolver::a_name_that_leads_to_a_forbidden_network_is_unhealthy_and_never_connected_to
 upstreams[].tls                       tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to
 upstreams[].tls.verify                tls::upstream::a_connection_is_never_shared_between_upstreams_that_verify_differently
 upstreams[].tls.ca                    tls::upstream::an_origin_with_the_right_name_and_authority_is_spoken_to

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use marchproxy_conf::model::{self, Config, Endpoint};
-use marchproxy_conf::values::HostPort;
+use marchproxy_conf::values::{HostPort, ServerAddress};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::listen::tls;
 use crate::resolver::Resolver;
-use crate::upstream::{Surroundings, Upstream, try_connect};
+use crate::upstream::{Address, Found, Surroundings, Upstream, try_connect};
 
 /// A certificate with fewer days left is warned of.
 const SOON: i32 = 30;
@@ -150,7 +150,7 @@ struct Target<'a> {
     upstream: &'a model::Upstream,
     /// What is presented to it. One that cannot be read is told of with the certificates.
     certificate: Option<Arc<Certificate>>,
-    host: HostPort,
+    host: ServerAddress,
     every_address: bool,
 }
 
@@ -179,7 +179,9 @@ fn target<'a>(config: &Config, upstream: &'a model::Upstream, endpoint: &Endpoin
     let (host, every_address) = match endpoint {
         Endpoint::Address(host) => (host.clone(), false),
         Endpoint::Static(one) => (one.address.clone(), false),
-        Endpoint::Dns(all) => (HostPort::Name(all.dns.clone(), all.port), true),
+        Endpoint::Dns(all) => {
+            (ServerAddress::Host(HostPort::Name(all.dns.clone(), all.port)), true)
+        }
     };
     Target { upstream, certificate, host, every_address }
 }
@@ -187,20 +189,31 @@ fn target<'a>(config: &Config, upstream: &'a model::Upstream, endpoint: &Endpoin
 /// Looks the endpoint's name up, if it has one, and connects to each address that would be used.
 async fn endpoint(target: &Target<'_>, resolver: Result<&Resolver, &str>) -> Vec<Finding> {
     let what = format!("endpoint {} of upstream `{}`", target.host, target.upstream.name);
-    let addresses = match addresses(target, resolver).await {
-        Ok(addresses) => addresses,
+    let (name, port) = match &target.host {
+        ServerAddress::Host(HostPort::Name(name, port)) => (name.as_str(), *port),
+        ServerAddress::Host(HostPort::Address(address)) => {
+            return vec![dial(&what, target, None, &Address::Ip(*address)).await];
+        }
+        ServerAddress::Unix(path) => {
+            return vec![dial(&what, target, None, &Address::Unix(path.as_str().into())).await];
+        }
+    };
+    let found = match addresses(target, resolver, name).await {
+        Ok(found) => found,
         Err(error) => {
             let found = format!("cannot look up the name: {error}");
             return vec![Finding::new(Level::Failed, what, found)];
         }
     };
-    let mut findings = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let host = match &target.host {
-            HostPort::Name(name, _) => Some(name.as_str()),
-            HostPort::Address(_) => None,
-        };
-        findings.push(dial(&what, target, host, address).await);
+    let mut findings = Vec::new();
+    for (address, network) in found.forbidden {
+        let found = format!("the name leads to {address}, and {network} is forbidden");
+        findings.push(Finding::new(Level::Failed, what.as_str(), found));
+    }
+    let most = if target.every_address { usize::MAX } else { 1 };
+    for ip in found.allowed.into_iter().take(most) {
+        let address = Address::Ip(SocketAddr::new(ip, port));
+        findings.push(dial(&what, target, Some(name), &address).await);
     }
     findings
 }
@@ -208,19 +221,13 @@ async fn endpoint(target: &Target<'_>, resolver: Result<&Resolver, &str>) -> Vec
 async fn addresses(
     target: &Target<'_>,
     resolver: Result<&Resolver, &str>,
-) -> Result<Vec<SocketAddr>, String> {
-    match &target.host {
-        HostPort::Address(address) => Ok(vec![*address]),
-        HostPort::Name(name, port) => {
-            let lookup = resolver?.look_up(name.as_str()).await?;
-            let most = if target.every_address { usize::MAX } else { 1 };
-            let used = lookup.addresses.into_iter().take(most);
-            Ok(used.map(|ip| SocketAddr::new(ip, *port)).collect())
-        }
-    }
+    name: &str,
+) -> Result<Found, String> {
+    let lookup = resolver?.look_up(name).await?;
+    Ok(Found::new(lookup.addresses, &target.upstream.forbidden))
 }
 
-async fn dial(what: &str, target: &Target<'_>, host: Option<&str>, address: SocketAddr) -> Finding {
+async fn dial(what: &str, target: &Target<'_>, host: Option<&str>, address: &Address) -> Finding {
     let config = target.upstream;
     let bound = config.timeouts.connect.duration();
     match timeout(bound, try_connect(config, target.certificate.as_ref(), host, address)).await {

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::drain::Drain;
 use crate::generation::Generation;
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Upstream, cookie, hash};
+use crate::upstream::{Announced, Endpoint, Upstream, cookie, hash};
 
 /// How a request came.
 #[derive(Clone)]
@@ -115,6 +115,8 @@ impl Flow {
         if body == OutboundBody::None && may_have_one && !is_told {
             headers.insert(CONTENT_LENGTH, 0.into());
         }
+        let announced = self.announced(upstream);
+        let is_kept = announced.as_ref().is_none_or(|announced| announced.owner().is_some());
         Some(Outbound {
             method: request.method.clone(),
             scheme: if upstream.config.tls.is_some() { "https" } else { "http" },
@@ -122,8 +124,15 @@ impl Flow {
             headers,
             body,
             is_websocket: self.exchange.websocket,
-            keeps_connection: !upstream.config.keep_alive.idle.duration().is_zero(),
+            keeps_connection: is_kept && !upstream.config.keep_alive.idle.duration().is_zero(),
+            announced,
         })
+    }
+
+    /// What the endpoints of `upstream` are told of the client, if they want to be.
+    pub(super) fn announced(&self, upstream: &Upstream) -> Option<Announced> {
+        let _wanted = upstream.config.proxy_protocol?;
+        Some(Announced::new(&self.exchange.connection, self.exchange.client))
     }
 
     /// The key that says which endpoint of `upstream` the request goes to, if it has one.

@@ -97,13 +97,14 @@ impl<C: Client> Way<'_, C> {
                 return Err(failure.reason);
             }
         };
-        self.answered(attempts, &endpoint, answer).await
+        self.answered(attempts, &endpoint, outbound, answer).await
     }
 
     async fn answered(
         &mut self,
         attempts: &mut Attempts<'_>,
         endpoint: &Arc<Endpoint>,
+        outbound: &Outbound,
         answer: Answer,
     ) -> Result<(), Reason> {
         let Answer { mut session, head, connected } = answer;
@@ -117,7 +118,7 @@ impl<C: Client> Way<'_, C> {
         match done {
             Ok(()) => {
                 let moved = self.times.endpoint_moved();
-                self.edge.pool.give_back(self.upstream, endpoint, session, moved);
+                self.edge.pool.give_back(self.upstream, endpoint, outbound, session, moved);
                 Ok(())
             }
             Err(failure) => {
@@ -183,11 +184,11 @@ async fn ask(
 ) -> Result<Answer, Failure> {
     let mut stale = 0;
     loop {
-        let kept = pool.take(endpoint, false);
+        let kept = pool.take(endpoint, outbound);
         let is_kept = kept.is_some();
         let session = match kept {
             Some(session) => session,
-            None => pool.connect(upstream, endpoint, false).await?,
+            None => pool.connect(upstream, endpoint, outbound).await?,
         };
         let connected = clock::now();
         match head_of(session, outbound).await {

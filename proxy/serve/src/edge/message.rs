@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
 use marchproxy_decide::request::RequestHead;
 
+use crate::upstream::Announced;
+
 /// The head of a request as it was received.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -60,6 +62,8 @@ pub struct Outbound {
     pub is_websocket: bool,
     /// Whether the connection is kept after it.
     pub keeps_connection: bool,
+    /// Present: the endpoint is told on the connection whose request it is.
+    pub announced: Option<Announced>,
 }
 
 /// The head of an answer.

@@ -62,7 +62,8 @@ impl Mirror {
         };
         let (pieces, received) = mpsc::channel(WAITING);
         let (pool, observer) = (Arc::clone(&edge.pool), Arc::clone(&edge.observer));
-        let (upstream, outbound) = (Arc::clone(upstream), outbound.clone());
+        let upstream = Arc::clone(upstream);
+        let outbound = Outbound { announced: flow.announced(&upstream), ..outbound.clone() };
         tokio::spawn(async move {
             let _held = (place, pass);
             run(&pool, &observer, upstream, outbound, received).await;
@@ -104,10 +105,10 @@ async fn send(
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<(), Failure> {
     let seat = upstream.pick(Wish::default()).ok_or_else(|| upstream.why_nobody())?;
-    let kept = pool.take(&seat.endpoint, false);
+    let kept = pool.take(&seat.endpoint, outbound);
     let mut session = match kept {
         Some(session) => session,
-        None => pool.connect(upstream, &seat.endpoint, false).await?,
+        None => pool.connect(upstream, &seat.endpoint, outbound).await?,
     };
     session.start(outbound)?;
     loop {
@@ -121,7 +122,7 @@ async fn send(
         }
     }
     take_answer(&mut session).await?;
-    pool.give_back(upstream, &seat.endpoint, session, crate::clock::now());
+    pool.give_back(upstream, &seat.endpoint, outbound, session, crate::clock::now());
     Ok(())
 }
 

@@ -68,7 +68,8 @@ async fn serve_admitted(
     drop(view);
     let mut socket = Socket::new(stream, true);
     if let Some(generation) = generation {
-        let passing = passthrough::pass_on(socket, listener, &generation, &worker.edge.observer);
+        let (to, observer) = ((&*generation, ends), &worker.edge.observer);
+        let passing = passthrough::pass_on(socket, listener, to, observer);
         let Some(own) = Box::pin(passing).await else { return };
         socket = own;
     }

@@ -8,15 +8,17 @@ use std::time::Duration;
 use marchproxy_balance::Outcome;
 use marchproxy_conf::model::ListenerTls;
 use marchproxy_decide::wire::client_hello::{self, Hello};
+use marchproxy_decide::wire::proxy_protocol::Client;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::proxied::Ends;
 use super::socket::Socket;
+use super::stream::Stream;
 use super::table::Listener;
 use crate::generation::Generation;
 use crate::observe::Observer;
-use crate::upstream::{Seat, Wish};
+use crate::upstream::{Endpoint, Seat, Upstream, Wish, header};
 
 /// Bytes that are held each way.
 const BUFFER: usize = 16 * 1024;
@@ -28,7 +30,7 @@ pub const OUTCOMES: [&str; 3] = ["passed", "no_endpoint", "unreachable"];
 pub async fn pass_on(
     mut socket: Socket,
     listener: &Listener,
-    generation: &Generation,
+    (generation, ends): (&Generation, Ends),
     observer: &Observer,
 ) -> Option<Socket> {
     let config = listener.view().config.clone();
@@ -43,7 +45,7 @@ pub async fn pass_on(
             return None;
         }
     };
-    match begin(generation, &name).await {
+    match begin(generation, &name, ends).await {
         Ok(other) => {
             observer.metrics.passed_on(&listener.name, "passed");
             other.serve(socket).await;
@@ -76,7 +78,7 @@ async fn wanted(tls: &ListenerTls, socket: &mut Socket) -> io::Result<Option<Str
 
 /// The other end of a connection that is passed on.
 struct Other {
-    server: TcpStream,
+    server: Stream,
     idle: Duration,
     /// Counts as a request of the endpoint for as long as it lasts.
     _seat: Seat,
@@ -86,7 +88,7 @@ struct Other {
 ///
 /// # Errors
 /// One of [`OUTCOMES`].
-async fn begin(generation: &Generation, name: &str) -> Result<Other, &'static str> {
+async fn begin(generation: &Generation, name: &str, ends: Ends) -> Result<Other, &'static str> {
     let upstream = generation.upstreams.iter().find(|upstream| &*upstream.name == name);
     let upstream = upstream.ok_or("no_endpoint")?;
     let mut tried = Vec::new();
@@ -94,16 +96,25 @@ async fn begin(generation: &Generation, name: &str) -> Result<Other, &'static st
     for _ in 0..upstream.config.retry.attempts {
         let seat = upstream.pick(Wish { tried: &tried, ..Wish::default() });
         let Some(seat) = seat else { break };
-        let address = seat.endpoint.address;
-        let connecting = timeout(times.connect.duration(), TcpStream::connect(address)).await;
-        if let Ok(Ok(server)) = connecting {
-            let _ = server.set_nodelay(true);
+        let dialing = timeout(times.connect.duration(), dial(upstream, &seat.endpoint, ends)).await;
+        if let Ok(Ok(server)) = dialing {
             return Ok(Other { server, idle: times.idle.duration(), _seat: seat });
         }
         seat.note(Outcome::Broken);
         tried.push(seat.number());
     }
     Err(if tried.is_empty() { "no_endpoint" } else { "unreachable" })
+}
+
+/// Connects to an endpoint, and tells it whose connection it is if it wants to know.
+async fn dial(upstream: &Upstream, endpoint: &Endpoint, ends: Ends) -> io::Result<Stream> {
+    let mut server = endpoint.address.connect().await?;
+    server.set_nodelay();
+    if let Some(version) = upstream.config.proxy_protocol {
+        let client = Client::Address { source: ends.client, destination: ends.local };
+        server.write_all(&header(version, &client)).await?;
+    }
+    Ok(server)
 }
 
 impl Other {

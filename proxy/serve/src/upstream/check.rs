@@ -11,10 +11,12 @@ use http::header::{HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use marchproxy_balance::Mode;
 use marchproxy_conf::model::Health;
+use marchproxy_decide::wire::proxy_protocol::Client;
 use pingora_core::connectors::TransportConnector;
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::time::{sleep, timeout};
 
+use super::address::Address;
 use super::connect::{Connected, NotConnected, connect};
 use super::http1::Http1;
 use super::http2::Http2;
@@ -107,7 +109,7 @@ async fn check(upstream: &Upstream, endpoint: &Endpoint, health: &Health) -> Res
 
 async fn ask(upstream: &Upstream, endpoint: &Endpoint, health: &Health) -> Result<(), String> {
     let peer = peer(endpoint, health);
-    let connected = connect(&CONNECTOR, upstream, &peer).await;
+    let connected = connect(&CONNECTOR, upstream, &peer, &Client::Sender).await;
     let connected = connected.map_err(|NotConnected { why, .. }| why)?;
     let session = match connected {
         _ if health.http.is_none() && health.grpc.is_none() => return Ok(()),
@@ -125,16 +127,17 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint, health: &Health) -> Resul
 
 fn peer(endpoint: &Endpoint, health: &Health) -> HttpPeer {
     let mut peer = endpoint.peer.clone();
-    if let Some(port) = health.port {
-        peer._address = SocketAddr::new(endpoint.address.ip(), port).into();
+    if let (Some(port), Address::Ip(address)) = (health.port, &endpoint.address) {
+        peer._address = SocketAddr::new(address.ip(), port).into();
     }
     peer
 }
 
 fn host_of(endpoint: &Endpoint) -> String {
-    match &endpoint.name {
-        Some(name) => format!("{name}:{}", endpoint.address.port()),
-        None => endpoint.address.to_string(),
+    match (&endpoint.name, &endpoint.address) {
+        (Some(name), Address::Ip(address)) => format!("{name}:{}", address.port()),
+        (None, Address::Ip(address)) => address.to_string(),
+        (_, Address::Unix(_)) => "localhost".to_owned(),
     }
 }
 
@@ -175,7 +178,14 @@ fn question(
     let mut headers = HeaderMap::new();
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, HeaderValue::from_static("marchproxy-health"));
-    let (body, target) = (OutboundBody::None, path.to_owned());
-    let (is_websocket, keeps_connection) = (false, false);
-    Ok(Outbound { method, scheme, target, headers, body, is_websocket, keeps_connection })
+    Ok(Outbound {
+        method,
+        scheme,
+        target: path.to_owned(),
+        headers,
+        body: OutboundBody::None,
+        is_websocket: false,
+        keeps_connection: false,
+        announced: None,
+    })
 }

@@ -1,12 +1,14 @@
 //! Making connections to endpoints.
 
 use marchproxy_decide::verdict::Reason;
+use marchproxy_decide::wire::proxy_protocol::Client;
 use pingora_core::connectors::TransportConnector;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Upstream;
+use super::announce::announcing;
 use super::failure;
 use super::http2::Shared;
 use super::trust::{Handshake, Refused};
@@ -25,17 +27,20 @@ pub(super) struct NotConnected {
     pub reason: Reason,
 }
 
-/// Makes a connection as `peer` says, TLS and all, and sees to it that it may be used.
+/// Makes a connection as `peer` says, TLS and all, and sees to it that it may be used. The endpoint is
+/// told that it is `client`'s, if it wants to be told.
 pub(super) async fn connect(
     connector: &TransportConnector,
     upstream: &Upstream,
     peer: &HttpPeer,
+    client: &Client,
 ) -> Result<Connected, NotConnected> {
     let not = |why: &str, reason| NotConnected { why: why.to_owned(), reason };
-    let stream = connector
-        .new_stream(peer)
-        .await
-        .map_err(|error| not(&error.to_string(), failure::reason(&error)))?;
+    let made = match upstream.config.proxy_protocol {
+        Some(version) => connector.new_stream(&announcing(peer, version, client)).await,
+        None => connector.new_stream(peer).await,
+    };
+    let stream = made.map_err(|error| not(&error.to_string(), failure::reason(&error)))?;
     let tls = stream.get_ssl_digest();
     let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
     upstream.check(handshake).map_err(|refused| {

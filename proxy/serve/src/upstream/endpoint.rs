@@ -1,6 +1,5 @@
 //! A server that requests can be sent to.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,12 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::Upstream;
+use super::address::Address;
 use super::spread::hash;
 
 /// A server that requests can be sent to.
 pub struct Endpoint {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The same as text, for logs.
     pub label: Arc<str>,
     /// How Pingora connects to it.
@@ -41,7 +41,7 @@ pub struct Endpoint {
 /// What tells an endpoint from the others of its upstream, also after a reload.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Identity {
-    pub address: SocketAddr,
+    pub address: Address,
     pub name: Option<Box<str>>,
 }
 
@@ -71,7 +71,7 @@ impl Endpoint {
     }
 
     pub(super) fn identity(&self) -> Identity {
-        Identity { address: self.address, name: self.name.clone() }
+        Identity { address: self.address.clone(), name: self.name.clone() }
     }
 
     /// Says, once until it works again, why no connection to it can be made.

@@ -302,6 +302,7 @@ mod tests {
             body: OutboundBody::None,
             is_websocket: false,
             keeps_connection: true,
+            announced: None,
         }
     }
 

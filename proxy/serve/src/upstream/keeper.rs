@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use marchproxy_balance::{Event, Trip};
+use marchproxy_balance::{Event, State, Trip};
 use marchproxy_decide::exchange::Moment;
 use tokio::time::sleep;
 
@@ -64,7 +64,9 @@ impl Upstream {
                 }
             }
         }
-        observer.metrics.upstreams.states(&self.name, endpoints.iter().map(|(_, state)| state));
+        let missing = self.missing().into_iter().map(|_| State::Unhealthy);
+        let states = endpoints.iter().map(|(_, state)| state).chain(missing);
+        observer.metrics.upstreams.states(&self.name, states);
         self.start_checks(observer);
         let soonest = |one: Moment, other: Option<Moment>| other.map_or(one, |at| one.min(at));
         match self.adapt() {

@@ -6,20 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use marchproxy_decide::exchange::Moment;
+use marchproxy_decide::exchange::{Connection, Moment};
 use marchproxy_decide::verdict::Reason;
+use marchproxy_decide::wire::proxy_protocol::Client;
 use pingora_core::connectors::TransportConnector;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::tls::ALPN;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::announce::Announced;
 use super::connect::{Connected, NotConnected, connect};
 use super::http1::Http1;
 use super::http2::{Http2, Shared};
 use super::session::Session;
 use super::{Endpoint, Upstream};
 use crate::clock;
+use crate::edge::Outbound;
 
 /// Idle connections that are kept to one endpoint. A pool smaller than the concurrency costs a
 /// handshake for each request.
@@ -30,13 +33,36 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The connections of one worker.
 pub struct Pool {
     connector: TransportConnector,
-    by_endpoint: Mutex<HashMap<u64, Shelf>>,
+    shelves: Mutex<HashMap<Key, Shelf>>,
 }
 
-/// Those to one endpoint.
+/// Which connections a request can use.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+struct Key {
+    /// They lead to the endpoint with this number.
+    endpoint: u64,
+    /// They were announced as those of the client whose connection is at this place in memory; 0:
+    /// nothing was announced. The shelf holds on to that place, so that no other connection has it.
+    client: usize,
+}
+
+impl Key {
+    /// `None`: no connection is kept for such requests, nor was any.
+    fn of(endpoint: &Endpoint, outbound: &Outbound) -> Option<Self> {
+        let client = match &outbound.announced {
+            None => 0,
+            Some(announced) => Arc::as_ptr(announced.owner()?).addr(),
+        };
+        Some(Self { endpoint: endpoint.number, client })
+    }
+}
+
+/// Those to one endpoint, of one client if it is told of clients.
 struct Shelf {
     /// They must not outlive it.
     endpoint: Weak<Endpoint>,
+    /// Nor this client's connection.
+    client: Option<Weak<Connection>>,
     /// The one used last is used first, so that what is too many falls idle.
     idle: Vec<Idle>,
     shared: Vec<SharedUntil>,
@@ -57,18 +83,19 @@ struct SharedUntil {
 impl Pool {
     /// An empty one.
     pub fn new() -> Self {
-        Self { connector: TransportConnector::new(None), by_endpoint: Mutex::default() }
+        Self { connector: TransportConnector::new(None), shelves: Mutex::default() }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<u64, Shelf>> {
-        self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Shelf>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A kept connection, if there is one; `upgrades` wants one that can be upgraded.
-    pub fn take(&self, endpoint: &Endpoint, upgrades: bool) -> Option<Session> {
+    /// A kept connection for `outbound`, if there is one.
+    pub fn take(&self, endpoint: &Endpoint, outbound: &Outbound) -> Option<Session> {
+        let key = Key::of(endpoint, outbound)?;
         let mut all = self.all();
-        let kept = all.get_mut(&endpoint.number)?;
-        if !upgrades {
+        let kept = all.get_mut(&key)?;
+        if !outbound.is_websocket {
             let mut shared = kept.shared.iter_mut().map(|kept| &mut kept.connection);
             if let Some(shared) = shared.find_map(|shared| shared.has_room().then_some(shared)) {
                 return Some(Session::Http2(Http2::new(shared.clone())));
@@ -82,8 +109,8 @@ impl Pool {
         None
     }
 
-    /// Makes a connection; `upgrades` wants one that can be upgraded, which only HTTP/1.1 can (RFC
-    /// 9113, section 8.6): where there is a choice, it is not left to the endpoint.
+    /// Makes a connection for `outbound`. One that is to be upgraded speaks HTTP/1.1 (RFC 9113,
+    /// section 8.6): where there is a choice, it is not left to the endpoint.
     ///
     /// # Errors
     /// Why there is none.
@@ -91,32 +118,35 @@ impl Pool {
         &self,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
-        upgrades: bool,
+        outbound: &Outbound,
     ) -> Result<Session, Reason> {
+        let upgrades = outbound.is_websocket;
         let speaks_http2 = matches!(endpoint.peer.options.alpn, ALPN::H2);
         if upgrades && speaks_http2 {
             return Err(Reason::NoUpgrade);
         }
-        let turn = self.shelf(endpoint, |shelf| {
+        let turn = self.shelf(endpoint, outbound, |shelf| {
             // Where it is not known yet, the first connections are made at once.
             let will_be_shared = speaks_http2 || !shelf.shared.is_empty();
             (will_be_shared && !upgrades).then(|| Arc::clone(&shelf.turn))
         });
+        let turn = turn.flatten();
         let _turn = match &turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
         if turn.is_some()
-            && let Some(session) = self.take(endpoint, upgrades)
+            && let Some(session) = self.take(endpoint, outbound)
         {
             return Ok(session);
         }
+        let client = outbound.announced.as_ref().map_or(Client::Unknown, |to| to.client);
         let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
             let mut peer = endpoint.peer.clone();
             peer.options.alpn = ALPN::H1;
-            connect(&self.connector, upstream, &peer).await
+            connect(&self.connector, upstream, &peer, &client).await
         } else {
-            connect(&self.connector, upstream, &endpoint.peer).await
+            connect(&self.connector, upstream, &endpoint.peer, &client).await
         };
         let connected = made.map_err(|NotConnected { why, reason }| {
             endpoint.fails(upstream, &why);
@@ -129,15 +159,16 @@ impl Pool {
         };
         let kept =
             SharedUntil { connection: connection.clone(), until: until(upstream, clock::now()) };
-        self.shelf(endpoint, |shelf| shelf.shared.push(kept));
+        self.shelf(endpoint, outbound, |shelf| shelf.shared.push(kept));
         Ok(Session::Http2(Http2::new(connection)))
     }
 
-    /// Takes back what an exchange that went well, and ended `now`, ran on.
+    /// Takes back what the exchange of `outbound`, which went well and ended `now`, ran on.
     pub fn give_back(
         &self,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
+        outbound: &Outbound,
         session: Session,
         now: Moment,
     ) {
@@ -145,7 +176,7 @@ impl Pool {
         match session {
             Session::Http1(session) => {
                 let Some(stream) = session.into_idle() else { return };
-                self.shelf(endpoint, |shelf| {
+                self.shelf(endpoint, outbound, |shelf| {
                     if shelf.idle.len() < MOST_IDLE {
                         shelf.idle.push(Idle { stream, until });
                     }
@@ -153,7 +184,7 @@ impl Pool {
             }
             Session::Http2(session) => {
                 let used = session.shared();
-                self.shelf(endpoint, |shelf| {
+                self.shelf(endpoint, outbound, |shelf| {
                     let kept = shelf.shared.iter_mut().find(|kept| kept.connection.is(used));
                     if let Some(kept) = kept {
                         kept.until = until;
@@ -163,18 +194,29 @@ impl Pool {
         }
     }
 
-    fn shelf<T>(&self, endpoint: &Arc<Endpoint>, change: impl FnOnce(&mut Shelf) -> T) -> T {
+    /// Changes what is kept for requests like `outbound`, if anything may be.
+    fn shelf<T>(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        outbound: &Outbound,
+        change: impl FnOnce(&mut Shelf) -> T,
+    ) -> Option<T> {
+        let key = Key::of(endpoint, outbound)?;
         let mut all = self.all();
-        change(all.entry(endpoint.number).or_insert_with(|| Shelf {
-            endpoint: Arc::downgrade(endpoint),
-            idle: Vec::new(),
-            shared: Vec::new(),
-            turn: Arc::default(),
-        }))
+        Some(change(all.entry(key).or_insert_with(|| {
+            let owner = outbound.announced.as_ref().and_then(Announced::owner);
+            Shelf {
+                endpoint: Arc::downgrade(endpoint),
+                client: owner.map(Arc::downgrade),
+                idle: Vec::new(),
+                shared: Vec::new(),
+                turn: Arc::default(),
+            }
+        })))
     }
 
     /// Closes, for as long as it is polled, connections that have idled too long, that the endpoint
-    /// has closed, or whose endpoint is no more.
+    /// has closed, or whose endpoint or client is no more.
     pub async fn sweep(&self) {
         let mut looks = interval(SWEEP);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -182,7 +224,10 @@ impl Pool {
             looks.tick().await;
             let now = clock::now();
             self.all().retain(|_, shelf| {
-                if shelf.endpoint.strong_count() == 0 {
+                let client_is_gone = |client: &Weak<Connection>| client.strong_count() == 0;
+                if shelf.endpoint.strong_count() == 0
+                    || shelf.client.as_ref().is_some_and(client_is_gone)
+                {
                     return false;
                 }
                 shelf.idle.retain_mut(|idle| idle.until > now && is_open(&mut idle.stream));

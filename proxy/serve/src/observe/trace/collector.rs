@@ -19,7 +19,7 @@ use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::observe::Observer;
 use crate::resolver::Resolver;
 use crate::secret;
-use crate::upstream::{Failure, Fate, Pool, Session, Surroundings, Upstream, Wish};
+use crate::upstream::{Endpoint, Failure, Fate, Pool, Session, Surroundings, Upstream, Wish};
 
 /// What it is called in logs and metrics.
 const NAME: &str = "traces-collector";
@@ -71,6 +71,7 @@ impl Collector {
             body: OutboundBody::Unknown,
             is_websocket: false,
             keeps_connection: true,
+            announced: None,
         };
         let timeout = config.timeout.duration();
         Ok(Self { upstream: Arc::new(upstream), pool: Pool::new(), outbound, timeout })
@@ -118,10 +119,10 @@ impl Collector {
     async fn exchange(&self, message: &Bytes) -> Result<(AnswerHead, Vec<u8>), Failure> {
         let seat = self.upstream.pick(Wish::default()).ok_or_else(|| self.upstream.why_nobody())?;
         let endpoint = &seat.endpoint;
-        if let Some(mut session) = self.pool.take(endpoint, false) {
+        if let Some(mut session) = self.pool.take(endpoint, &self.outbound) {
             match self.ask(&mut session, message).await {
                 Ok(answer) => {
-                    self.pool.give_back(&self.upstream, endpoint, session, clock::now());
+                    self.give_back(endpoint, session);
                     return Ok(answer);
                 }
                 // A kept connection may have been closed before the message was seen.
@@ -129,10 +130,14 @@ impl Collector {
                 Err(failure) => return Err(failure),
             }
         }
-        let mut session = self.pool.connect(&self.upstream, endpoint, false).await?;
+        let mut session = self.pool.connect(&self.upstream, endpoint, &self.outbound).await?;
         let answer = self.ask(&mut session, message).await?;
-        self.pool.give_back(&self.upstream, endpoint, session, clock::now());
+        self.give_back(endpoint, session);
         Ok(answer)
+    }
+
+    fn give_back(&self, endpoint: &Arc<Endpoint>, session: Session) {
+        self.pool.give_back(&self.upstream, endpoint, &self.outbound, session, clock::now());
     }
 
     async fn ask(
@@ -177,7 +182,7 @@ fn upstream(config: &model::Traces) -> Result<model::Upstream, serde_json::Error
     let time = config.timeout;
     serde_json::from_value(json!({
         "name": NAME,
-        "endpoints": [config.endpoint.host()],
+        "endpoints": [config.endpoint.host().to_string()],
         "tls": https,
         "timeouts": { "connect": time, "first_byte": time, "idle": time, "request": time },
     }))
