@@ -3,7 +3,7 @@
 # make check      formatting, lints, licences, banned crates
 # make fuzz       each fuzz target for some SECONDS
 # make test-demo  whether `make run` and docs/first-five-minutes.md keep their word; needs their ports
-# make suites     Autobahn, testssl.sh and a collector of traces against the binary; what cannot be had is skipped, aloud
+# make suites     Autobahn, testssl.sh and a collector of traces; what cannot be had is skipped, aloud
 # make setup      installs what all of these need
 #
 # Each installs what it needs itself. Build output goes to CARGO_TARGET_DIR when it is set. A BoringSSL

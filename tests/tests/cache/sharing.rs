@@ -82,12 +82,15 @@ async fn when_the_one_that_fetches_leaves_another_takes_its_place() {
 #[tokio::test]
 async fn what_a_client_that_left_did_not_get_whole_is_not_kept() {
     let site = Site::new("").await;
-    let mut leaving = site.start("GET", "/", &[FRESH, ("x-script", "drip 1000 10")]).await;
-    assert_eq!(leaving.one_head().await.expect("a head").status, 200);
-    drop(leaving);
-    site.proxy.access_line(|line| line["reason"] == "client.gone").await;
-    let next = site.get("/", &[FRESH]).await;
-    assert!(told(&next).contains("fwd=uri-miss; stored"), "{next:?}");
+    for (target, script) in [("/length", "drip 1000 10"), ("/chunks", "events 1000 10")] {
+        let mut leaving = site.start("GET", target, &[FRESH, ("x-script", script)]).await;
+        assert_eq!(leaving.one_head().await.expect("a head").status, 200);
+        drop(leaving);
+        let is_gone = |line: &serde_json::Value| line["reason"] == "client.gone";
+        site.proxy.access_line(|line| is_gone(line) && line["path"] == target).await;
+        let next = site.get(target, &[FRESH]).await;
+        assert!(told(&next).contains("fwd=uri-miss; stored"), "{target}: {next:?}");
+    }
 }
 
 #[tokio::test]
