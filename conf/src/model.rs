@@ -19,9 +19,7 @@ mod upstream;
 pub use balance::{Balance, Hash, HashBy, Sticky};
 pub use cache::{Cache, ClientControl, RouteCache};
 pub use certificate::{Certificate, Ocsp, Secret};
-pub use coding::{
-    Authenticated, CodedRequests, Coding, Compress, Decompress, GrpcWeb, Level,
-};
+pub use coding::{Authenticated, CodedRequests, Coding, Compress, Decompress, GrpcWeb, Level};
 pub use health::Health;
 pub use listener::{
     ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,

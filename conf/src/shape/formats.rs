@@ -1,7 +1,7 @@
 use crate::values::{
     DnsName, FieldName, FileMode, HostPattern, HttpUrl, ListenAddress, MediaRange, Method, Name,
-    Network, PathPattern, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time, WebOrigin,
-    WebUrl,
+    Network, PathPattern, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
+    WebOrigin, WebUrl,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
