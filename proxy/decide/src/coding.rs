@@ -114,7 +114,7 @@ pub fn request(rules: &RouteRules, headers: &HeaderMap) -> Option<Coding> {
 pub(crate) fn prepare_request(to: &mut HeaderMap) {
     to.remove(CONTENT_ENCODING);
     to.remove(CONTENT_LENGTH);
-    DIGESTS.iter().for_each(|name| drop(to.remove(name)));
+    remove_digests(to);
 }
 
 /// A part of a body cannot be coded without the rest, and what has no body needs no coding.
@@ -168,9 +168,15 @@ fn is_worth_it(rules: &Compress, headers: &HeaderMap) -> bool {
 fn is_recoded(headers: &mut HeaderMap) {
     headers.remove(CONTENT_LENGTH);
     headers.remove(ACCEPT_RANGES);
-    DIGESTS.iter().for_each(|name| drop(headers.remove(name)));
+    remove_digests(headers);
     if let Some(tag) = headers.get_mut(ETAG) {
         weaken(tag);
+    }
+}
+
+fn remove_digests(headers: &mut HeaderMap) {
+    for name in &DIGESTS {
+        headers.remove(name);
     }
 }
 

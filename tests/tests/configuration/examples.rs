@@ -14,12 +14,14 @@ use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::template::Values;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 19] = [
+const TESTED: [&str; 21] = [
     "cache.yaml",
     "client-certificates.yaml",
+    "compression.yaml",
     "dns.yaml",
     "error-pages.yaml",
     "folder",
+    "grpc-web.yaml",
     "grpc.yaml",
     "header-edits.yaml",
     "ocsp.yaml",
@@ -239,6 +241,48 @@ async fn grpc() {
     let answer = client.send(call, Some(b"hello".to_vec()), None).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trailer("grpc-status")), ("hello", Some("0")));
     assert_eq!(client.get("/other").await.status, 404);
+}
+
+#[tokio::test]
+async fn compression() {
+    let mut setup = Setup::new();
+    let _origins = (origin(&mut setup, "3000").await, origin(&mut setup, "3001").await);
+    let proxy = setup.start(&text_of("compression.yaml")).await;
+    for (path, fields, coding) in [
+        ("/a", "", Some("zstd")),
+        ("/a", "cookie: a=b\r\n", None),
+        ("/assets/a", "cookie: a=b\r\n", Some("br")),
+    ] {
+        let body = "a".repeat(4000);
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip, br, zstd\r\n{fields}\
+             content-length: 4000\r\n\r\n{body}"
+        );
+        let answer = proxy.request(request).await;
+        assert_eq!(answer.field("content-encoding"), coding, "{path} {fields}");
+    }
+    let head = "GET /legacy HTTP/1.1\r\nhost: a\r\nx-reply-content-encoding: gzip\r\n\r\n";
+    let mut connection = proxy.connect().await;
+    connection.send(head).await;
+    assert!(connection.try_answer().await.is_err(), "it is no gzip");
+}
+
+#[tokio::test]
+async fn grpc_web() {
+    let mut setup = Setup::new();
+    let port = ports::free();
+    setup.values().set("3000-port", port);
+    let _origin = Origin::http2_on_port("a", port).await;
+    let proxy = setup.start(&text_of("grpc-web.yaml")).await;
+    let answer = proxy
+        .request(
+            "POST /helloworld.Greeter/SayHello HTTP/1.1\r\nhost: a\r\n\
+             origin: https://app.example.com\r\ncontent-type: application/grpc-web+proto\r\n\
+             content-length: 6\r\n\r\n\0\0\0\0\x01a",
+        )
+        .await;
+    assert!(answer.body.starts_with(b"\0\0\0\0\x01a\x80"), "{answer:?}");
+    assert_eq!(answer.field("access-control-allow-origin"), Some("https://app.example.com"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use marchproxy_tests::client::curl::curl;
 use marchproxy_tests::client::{Broken, Http2, WebSocket};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
@@ -83,6 +84,10 @@ async fn interim_answers_pass_but_not_to_http_1_0() {
         let answer = proxy.request(request).await;
         assert_eq!((answer.status, answer.interim), (200, interim), "HTTP/{version}");
     }
+    let url = format!("http://{}/", proxy.web());
+    let script = "x-script: early-hints";
+    let answer = curl(&["--http2-prior-knowledge", "-H", script, &url]).await;
+    assert_eq!((answer.version.as_str(), answer.interim), ("HTTP/2", vec![103]));
 }
 
 #[tokio::test]

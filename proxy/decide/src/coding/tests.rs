@@ -5,6 +5,7 @@ use super::*;
 use crate::snapshot::Snapshot;
 use crate::testing::{Asked, snapshot_of_routes};
 
+#[expect(clippy::needless_pass_by_value, reason = "tests write the value in place")]
 fn rules(keys: serde_json::Value) -> Snapshot {
     let mut route = json!({ "name": "all", "upstream": "app" });
     route.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
@@ -27,6 +28,8 @@ fn told(
     let status = StatusCode::from_u16(status).unwrap();
     (answer(&snapshot.routes[0], &wish, status, &mut headers), headers)
 }
+
+type Fields<'a> = &'a [(&'a str, &'a str)];
 
 const GZIP: [(&str, &str); 1] = [("accept-encoding", "gzip")];
 const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
@@ -107,7 +110,7 @@ fn what_must_not_or_need_not_be_coded_is_not() {
 #[test]
 fn what_may_hold_secrets_is_coded_only_where_that_is_allowed() {
     let allowing = rules(json!({ "compress": { "authenticated": "allow" } }));
-    let secret: [(&[(&str, &str)], &[(&str, &str)]); 4] = [
+    let secret: [(Fields<'_>, Fields<'_>); 4] = [
         (&[GZIP[0], ("cookie", "a=b")], &[HTML]),
         (&[GZIP[0], ("authorization", "Basic x")], &[HTML]),
         (&GZIP, &[HTML, ("set-cookie", "a=b")]),

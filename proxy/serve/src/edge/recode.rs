@@ -54,8 +54,8 @@ struct Moving {
     change: Box<dyn Change>,
     /// Something was pushed, and not everything that can come of it has been pulled.
     is_dirty: bool,
-    /// All has been pushed; these are the trailers.
-    end: Option<Option<Box<HeaderMap>>>,
+    /// All has been pushed: the end that follows, with the trailers that are left.
+    end: Option<Piece>,
     is_over: bool,
 }
 
@@ -146,7 +146,9 @@ impl Moving {
                 self.is_dirty = true;
                 self.change.push(bytes);
             }
-            Piece::End(trailers) => self.end = Some(self.change.end(trailers)),
+            Piece::End(trailers) => {
+                self.end = Some(Piece::End(self.change.end(trailers)));
+            }
         }
     }
 }
@@ -173,9 +175,9 @@ impl<C: Client> Recoded<'_, C> {
             self.client.send(Piece::Data(bytes))?;
         }
         down.is_dirty &= due == Due::Enough;
-        if let Some(trailers) = down.end.take() {
+        if let Some(end) = down.end.take() {
             down.is_over = true;
-            self.client.send(Piece::End(trailers))?;
+            self.client.send(end)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -199,9 +201,9 @@ impl<C: Client> Client for Recoded<'_, C> {
             if let Some(bytes) = up.change.pull(due).map_err(of_request)? {
                 return Poll::Ready(Ok(Piece::Data(bytes)));
             }
-            if let Some(trailers) = up.end.take() {
+            if let Some(end) = up.end.take() {
                 up.is_over = true;
-                return Poll::Ready(Ok(Piece::End(trailers)));
+                return Poll::Ready(Ok(end));
             }
             up.push(ready!(self.client.poll_body(context))?);
         }

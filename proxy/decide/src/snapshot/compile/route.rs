@@ -73,13 +73,7 @@ impl Work<'_> {
             name: name.as_str().into(),
             action: self.action(upstream.as_ref(), redirect.as_ref(), respond.as_ref(), scope),
             split: self.split(split),
-            mirror: mirror.as_ref().and_then(|mirror| {
-                let place = self.place.key("mirror").key("upstream");
-                Some(Part {
-                    upstream: self.upstream(&mirror.upstream, place)?,
-                    share: mirror.share,
-                })
-            }),
+            mirror: mirror.as_ref().and_then(|mirror| self.mirror(mirror)),
             hedge: hedge.map(Time::duration),
             request_buffer: request_buffer.bytes(),
             rewrite: rewrite.as_ref().and_then(|rewrite| self.rewrite(rewrite, scope)),
@@ -180,6 +174,11 @@ impl Work<'_> {
             compiled.extend(upstream.map(|upstream| Part { upstream, share: part.share }));
         }
         compiled
+    }
+
+    fn mirror(&mut self, mirror: &model::Mirror) -> Option<Part> {
+        let place = self.place.key("mirror").key("upstream");
+        Some(Part { upstream: self.upstream(&mirror.upstream, place)?, share: mirror.share })
     }
 
     /// The position of the upstream of this name.

@@ -21,6 +21,8 @@ const ENOUGH: usize = 4 << 10;
 const WINDOW: u8 = 18;
 /// Pieces in which brotli takes what it is given.
 const BROTLI_PIECE: usize = 4 << 10;
+/// The longest body that brotli is told of.
+const BROTLI_HINT: u64 = 1 << 19;
 
 enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
@@ -69,10 +71,12 @@ fn brotli(level: Level, length: Option<u64>) -> CompressorWriter<Vec<u8>> {
         Level::Balanced => 4,
         Level::Small => 6,
     };
+    // Told of more, it takes far larger tables.
+    let hint = length.map_or(0, |length| length.min(BROTLI_HINT));
     let params = BrotliEncoderParams {
         quality,
         lgwin: WINDOW.into(),
-        size_hint: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0),
+        size_hint: usize::try_from(hint).unwrap_or(0),
         ..BrotliEncoderParams::default()
     };
     CompressorWriter::with_params(Vec::new(), BROTLI_PIECE, &params)

@@ -37,6 +37,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.upstreams.checked("shop", true);
     metrics.upstreams.retried("shop", Retried::Done);
     metrics.upstreams.mirrored("shop", Mirrored::Done);
+    metrics.recoded.count("encode", "gzip", 2, 1);
     metrics.ocsp_refreshed("example.com", "good", 5);
     metrics.cache.answers("shop").count(Cached::Hit);
     metrics.cache.passed("method");
