@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::HeaderValue;
 use marchproxy_tests::certs::{Authority, Kind};
-use marchproxy_tests::client::{Connection, Http2, TlsClient};
+use marchproxy_tests::client::{Connection, Http2, TlsClient, WebSocket, http2};
 use marchproxy_tests::origin::{Behaviour, Haproxy, Nginx, RawOrigin};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::template::Values;
@@ -104,7 +104,7 @@ async fn nobody_shares(proxy: &Proxy) {
                     running.push(connection.start(request, true).await.unwrap().0);
                 }
                 for answer in running {
-                    let answer = marchproxy_tests::client::http2::read(answer).await.unwrap();
+                    let answer = http2::read(answer).await.unwrap();
                     assert_eq!(answer.text(), format!("{own} {own}"));
                 }
             }
@@ -186,6 +186,49 @@ async fn a_client_that_a_trusted_proxy_names_is_announced_and_its_connection_is_
     let first = told(&mut connection).await;
     assert_eq!(first.0, own);
     assert_eq!(told(&mut connection).await, first);
+}
+
+#[tokio::test]
+async fn clients_that_a_trusted_proxy_names_share_nothing_at_an_endpoint_that_speaks_http2() {
+    let mut values = Values::default();
+    values.set("bind", "proto h2");
+    let mut haproxy = Haproxy::start(values, HAPROXY).await;
+    let text = format!("{TEXT}trusted_proxies: [127.0.0.1]\n");
+    let keys = "proxy_protocol: v2, protocol: http2";
+    let setup = Setup::new().set("origin", haproxy.address("front-port")).set("keys", keys);
+    let proxy = setup.start(&text).await;
+    let mut cdn = Http2::open(proxy.web()).await;
+    for _ in 0..3 {
+        let mut running = Vec::new();
+        for last in 1..=10 {
+            let named = HeaderValue::from_str(&format!("198.51.100.{last}")).unwrap();
+            let mut request = cdn.request("GET", "/");
+            request.headers_mut().insert("x-forwarded-for", named.clone());
+            request.headers_mut().insert("x-me", named);
+            running.push((last, cdn.start(request, true).await.unwrap().0));
+        }
+        for (last, answer) in running {
+            // So haproxy writes the port 0.
+            let text = http2::read(answer).await.unwrap().text();
+            assert_eq!(text, format!("198.51.100.{last}: 198.51.100.{last}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_announced_too() {
+    let origin = Origin::start().await;
+    let mut values = Values::default();
+    values.set("origin", origin.address());
+    let sections = "listen web
+  mode http
+  bind 127.0.0.1:@front-port@ accept-proxy
+  timeout tunnel 10s
+  server origin @origin@";
+    let mut haproxy = Haproxy::start(values, sections).await;
+    let proxy = start(haproxy.address("front-port"), "proxy_protocol: v2").await;
+    let mut socket = WebSocket::open(proxy.connect().await, "/").await;
+    socket.echo("hello").await.unwrap();
 }
 
 #[tokio::test]

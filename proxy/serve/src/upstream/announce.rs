@@ -1,7 +1,9 @@
 //! What an endpoint is told of a client in front of everything else on a connection, by the PROXY
 //! protocol.
 
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -68,26 +70,28 @@ struct Announcing(Vec<u8>);
 #[async_trait]
 impl L4Connect for Announcing {
     async fn connect(&self, address: &PeerAddress) -> Result<Stream> {
-        let connected = match address {
-            PeerAddress::Inet(address) => match TcpStream::connect(address).await {
-                Ok(stream) => self.begin(stream).await,
-                Err(error) => Err(error),
-            },
-            PeerAddress::Unix(address) => {
-                let path = address.as_pathname().unwrap_or(std::path::Path::new(""));
-                match UnixStream::connect(path).await {
-                    Ok(stream) => self.begin(stream).await,
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        let why = || format!("cannot connect to {address}");
-        connected.map_err(|error| Error::because(ErrorType::ConnectError, why(), error))
+        self.open(address).await.map_err(|error| {
+            let kind = match error.kind() {
+                ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+                _ => ErrorType::ConnectError,
+            };
+            Error::because(kind, format!("cannot connect to {address}"), error)
+        })
     }
 }
 
 impl Announcing {
-    async fn begin<S>(&self, mut stream: S) -> std::io::Result<Stream>
+    async fn open(&self, address: &PeerAddress) -> io::Result<Stream> {
+        match address {
+            PeerAddress::Inet(address) => self.begin(TcpStream::connect(address).await?).await,
+            PeerAddress::Unix(address) => {
+                let path = address.as_pathname().unwrap_or(Path::new(""));
+                self.begin(UnixStream::connect(path).await?).await
+            }
+        }
+    }
+
+    async fn begin<S>(&self, mut stream: S) -> io::Result<Stream>
     where
         S: AsyncWrite + Into<Stream> + Unpin,
     {
