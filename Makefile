@@ -15,7 +15,7 @@ SECONDS := 20
 # What BoringSSL is built with, and what Rust links with.
 BUILD := cmake g++ git libclang-dev
 DEMO := curl openssl python3
-TEST := curl haproxy libnginx-mod-stream nginx openssl python3-grpcio cargo-nextest@0.9.143
+TEST := curl haproxy libnginx-mod-stream nginx openssl python3-grpcio zstd cargo-nextest@0.9.143
 CHECK := cargo-deny@0.20.2
 FUZZ := cargo-fuzz@0.13.2
 

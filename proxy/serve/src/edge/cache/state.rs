@@ -96,6 +96,11 @@ impl Flow {
         let (request, upstream) = (self.request.as_ref()?, self.upstream()?);
         let rules = self.cache_rules()?;
         let exchange = &self.exchange;
+        // What a client with a certificate gets may be for that client alone, and is in no field
+        // that an answer could vary by.
+        if exchange.connection.tls.as_ref().is_some_and(|tls| tls.client.is_some()) {
+            return None;
+        }
         let key = match &self.caching.key {
             Some(key) => Arc::clone(key),
             None => Arc::new(Key::new(
