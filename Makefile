@@ -63,9 +63,10 @@ setup:
 	@.ci/setup $(BUILD) $(DEMO) $(TEST) $(CHECK)
 
 # make bench      a release build measured beside nginx, haproxy and Envoy: load-tests/README.md
-# make bench-X    one of it: bench-http1, -http2, -handshakes, -memory, -reload, -routes
+# make bench-X    one of it: bench-http1, -http2, -handshakes, -memory, -reload, -routes, -failures, -guards,
+#                 -cache, -picks
 BENCH := wrk nghttp2-client nginx haproxy openssl python3 python3-venv
-BENCHES := http1 http2 handshakes memory reload routes
+BENCHES := http1 http2 handshakes memory reload routes failures guards cache picks
 BENCH_ENVOY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/marchproxy/bench/envoy-1.40.0
 BENCH_BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/marchproxy
 BENCH_RUN := cd load-tests && PYTHONDONTWRITEBYTECODE=1 python3 -m bench \

@@ -10,8 +10,12 @@ from bench import BenchError, machine
 from bench.peers import Place, place
 from bench.report import Report
 from bench.scenarios import Options
+from bench.scenarios.cache import cache
+from bench.scenarios.failures import failures
+from bench.scenarios.guards import guards
 from bench.scenarios.handshakes import handshakes
 from bench.scenarios.memory import memory
+from bench.scenarios.picks import picks
 from bench.scenarios.reload import reload
 from bench.scenarios.requests import http1, http2
 from bench.scenarios.routes import routes
@@ -23,6 +27,10 @@ SCENARIOS: dict[str, Callable[[Place, Options], Report]] = {
     "memory": memory,
     "reload": reload,
     "routes": routes,
+    "failures": failures,
+    "guards": guards,
+    "cache": cache,
+    "picks": picks,
 }
 
 

@@ -19,6 +19,7 @@ TARGET = "/files/1k.bin"
 BODY = bytes(range(256)) * 4
 CURVES = {"p256": "prime256v1", "p384": "secp384r1"}
 OURS = "marchproxy"
+ENDINGS = {OURS: "yaml", "nginx": "conf", "haproxy": "cfg", "envoy": "yaml"}
 
 
 class Template(string.Template):
@@ -55,14 +56,21 @@ class Place:
     origin_port: int = 0
     running: list[Process] = field(default_factory=list)
 
-    def start(self, name: str, text: str | None = None) -> Peer:
+    def start(
+        self,
+        name: str,
+        text: str | None = None,
+        values: dict[str, int | str] | None = None,
+        called: str | None = None,
+    ) -> Peer:
         """Starts a proxy and makes sure that it answers as it should. `text` is a configuration
-        other than the one in `conf/`."""
+        other than the one in `conf/`, `values` is what else is filled in, and `called` tells two of
+        the same kind apart."""
         numbers = iter(machine.free_ports(4))
         ports = {listener: next(numbers) for listener in ("plain", *CURVES, "status")}
-        file, command = self._command(name)
-        self._fill(file, text, {**ports, "origin": self.origin_port})
-        process = Process(name, command, self.proxy_core, self.folder)
+        file, command = self._command(name, called or name)
+        self._fill(file, text, {**ports, "origin": self.origin_port, **(values or {})})
+        process = Process(called or name, command, self.proxy_core, self.folder)
         self.running.append(process)
         peer = Peer(process, ports)
         _answers(process, ports["plain"], None)
@@ -88,11 +96,9 @@ class Place:
         self.running.append(process)
         _answers(process, self.origin_port, None)
 
-    def _command(self, name: str) -> tuple[str, list[str]]:
+    def _command(self, name: str, called: str) -> tuple[str, list[str]]:
         """A proxy's configuration file and how it is started with it."""
-        file = {OURS: "marchproxy.yaml", "nginx": "nginx.conf", "haproxy": "haproxy.cfg"}.get(
-            name, f"{name}.yaml"
-        )
+        file = f"{called}.{ENDINGS[name]}"
         path = str(self.folder / file)
         commands = {
             OURS: lambda: [self.marchproxy, "run", "--config", path],
@@ -106,7 +112,7 @@ class Place:
         }
         return file, commands[name]()
 
-    def _fill(self, file: str, text: str | None, values: dict[str, int]) -> None:
+    def _fill(self, file: str, text: str | None, values: dict[str, int | str]) -> None:
         if text is None:
             text = (CONFIGURATIONS / file).read_text()
         filled = Template(text).substitute(folder=self.folder, **values)

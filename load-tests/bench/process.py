@@ -14,7 +14,9 @@ PATIENCE = 10.0
 class Process:
     """A running program and the processes it has started, all on one core."""
 
-    def __init__(self, name: str, command: list[str], core: int, folder: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], core: int, folder: Path, cwd: Path | None = None
+    ) -> None:
         self.name = name
         self.output = folder / f"{name}.out"
         with self.output.open("wb") as output:
@@ -23,7 +25,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=folder,
+                cwd=cwd or folder,
             )
 
     def pids(self) -> list[int]:

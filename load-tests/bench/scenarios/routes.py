@@ -10,7 +10,6 @@ from bench.report import Report, Table, Target
 from bench.scenarios import Options
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = ["cargo", "bench", "--locked", "-p", "marchproxy-decide", "--bench", "router"]
 NANOSECONDS = {"ps": 0.001, "ns": 1.0, "µs": 1e3, "us": 1e3, "ms": 1e6, "s": 1e9}
 LINE = re.compile(
     r"^(?P<name>\S.*?)\s+time:\s+\[\S+ \S+ (?P<middle>[\d.]+) (?P<unit>\S+) \S+ \S+\]", re.MULTILINE
@@ -25,20 +24,26 @@ HOW = (
 
 def routes(place: Place, options: Options) -> Report:
     """Runs the benchmark and reads its medians."""
-    command = ["taskset", "-c", str(place.proxy_core), *COMMAND]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        raise BenchError(f"{' '.join(COMMAND)} failed:\n{ran.stderr[-2000:]}")
-    found = read(ran.stdout)
+    found = criterion(place, "marchproxy-decide", "router")
     lookups = {name: took for name, took in found.items() if name.startswith(LOOKUP)}
     if not lookups:
-        raise BenchError(f"no lookup was measured:\n{ran.stdout[-2000:]}")
+        raise BenchError(f"no lookup was measured: {found}")
     rows = [[name, f"{took:,.0f}"] for name, took in found.items()]
     slowest = max(lookups, key=lookups.__getitem__)
     what = f"slowest lookup ({slowest.removeprefix(LOOKUP)})"
     targets = [Target(what, 1000, lookups[slowest], " ns")]
     columns = ["what", "ns"]
     return Report("routes", "Route lookup", HOW, Table(columns, rows), targets, {"ns": found})
+
+
+def criterion(place: Place, crate: str, bench: str) -> dict[str, float]:
+    """Runs a benchmark that stands beside the code; gives nanoseconds by the name of a measurement."""
+    cargo = ["cargo", "bench", "--locked", "-p", crate, "--bench", bench]
+    command = ["taskset", "-c", str(place.proxy_core), *cargo]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        raise BenchError(f"{' '.join(cargo)} failed:\n{ran.stderr[-2000:]}")
+    return read(ran.stdout)
 
 
 def read(told: str) -> dict[str, float]:
