@@ -11,7 +11,8 @@ LIMIT = 200
 PICKS = ["round robin", "least requests", "peak EWMA", "consistent hash"]
 HOW = (
     "A pick among 1,000 endpoints of different weights, measured by Criterion: "
-    "`cargo bench -p marchproxy-balance --bench pick`. Elapsed time, so a busy machine shows in it."
+    "`cargo bench -p marchproxy-balance --bench pick`. Elapsed time, so a busy machine shows in it; one "
+    "pick follows the other, so all they read is in the processor's cache."
 )
 
 

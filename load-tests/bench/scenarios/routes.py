@@ -10,6 +10,7 @@ from bench.report import Report, Table, Target
 from bench.scenarios import Options
 
 ROOT = Path(__file__).resolve().parents[3]
+SHORTLY = ["--warm-up-time", "1", "--measurement-time", "2"]
 NANOSECONDS = {"ps": 0.001, "ns": 1.0, "µs": 1e3, "us": 1e3, "ms": 1e6, "s": 1e9}
 LINE = re.compile(
     r"^(?P<name>\S.*?)\s+time:\s+\[\S+ \S+ (?P<middle>[\d.]+) (?P<unit>\S+) \S+ \S+\]", re.MULTILINE
@@ -38,7 +39,7 @@ def routes(place: Place, options: Options) -> Report:
 
 def criterion(place: Place, crate: str, bench: str) -> dict[str, float]:
     """Runs a benchmark that stands beside the code; gives nanoseconds by the name of a measurement."""
-    cargo = ["cargo", "bench", "--locked", "-p", crate, "--bench", bench]
+    cargo = ["cargo", "bench", "--locked", "-p", crate, "--bench", bench, "--", *SHORTLY]
     command = ["taskset", "-c", str(place.proxy_core), *cargo]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
