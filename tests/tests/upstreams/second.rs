@@ -155,3 +155,57 @@ async fn a_hedged_request_that_fails_everywhere_is_a_502() {
     let answer = proxy.get("/").await;
     assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.timeout"));
 }
+
+/// An upstream with these endpoints and keys, behind a route that hedges after so long.
+async fn hedged(endpoints: &[std::net::SocketAddr], keys: &str, after: &str) -> Proxy {
+    let endpoints: Vec<String> = endpoints.iter().map(|address| format!("\"{address}\"")).collect();
+    let text = format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+         routes: [{{ name: all, upstream: app, hedge: {after} }}]\n\
+         upstreams: [{{ name: app, endpoints: [{}], ejection: {{ consecutive: 0 }}, {keys} }}]\n\
+         process: {{ workers: 1 }}\n",
+        endpoints.join(", "),
+    );
+    Setup::new().start(&text).await
+}
+
+#[tokio::test]
+async fn a_hedged_request_that_was_never_sent_is_tried_elsewhere_at_once() {
+    let origin = Origin::named("app").await;
+    let away = std::net::SocketAddr::from(([127, 0, 0, 1], marchproxy_tests::ports::free()));
+    let proxy = hedged(&[away, origin.address()], "retry: { floor: 1000 }", "5s").await;
+    let begin = Instant::now();
+    for _ in 0..6 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let labels = [("upstream", "app"), ("result", "done")];
+    let count = proxy.metric("marchproxy_upstream_retries_total", &labels).await;
+    // A retry takes a turn as well, so more than every other request may begin at the one away.
+    assert!(count.is_some_and(|count| (3.0..=6.0).contains(&count)), "{count:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_asked_besides_is_not_asked_again() {
+    let silent = RawOrigin::start(Behaviour::Silent).await;
+    let closing = RawOrigin::start(Behaviour::CloseAfterHead).await;
+    let keys = "retry: { attempts: 4, on: [reset, timeout], attempt_time: 400ms, floor: 1000, \
+                pause: 0ms }";
+    let proxy = hedged(&[silent.address(), closing.address()], keys, "50ms").await;
+    for _ in 0..2 {
+        assert!([502, 504].contains(&proxy.get("/").await.status));
+    }
+    let asked = |origin: &RawOrigin| origin.received().matches("GET / ").count();
+    assert_eq!((asked(&silent), asked(&closing)), (2, 2), "once for each request");
+}
+
+#[tokio::test]
+async fn a_connection_for_a_hedged_request_is_given_up_at_its_time() {
+    let silent = RawOrigin::start(Behaviour::Silent).await;
+    let keys = "tls: { verify: a.example }, timeouts: { connect: 300ms }";
+    let proxy = hedged(&[silent.address()], keys, "10s").await;
+    let begin = Instant::now();
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.connect_timeout"));
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}

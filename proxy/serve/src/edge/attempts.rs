@@ -164,10 +164,11 @@ impl<'a> Attempts<'a> {
     /// Another endpoint to be asked at the same time, if there is one and the budget bears it.
     pub fn hedge(&mut self, now: Moment) -> Option<Arc<Endpoint>> {
         let retry = &self.upstream.config.retry;
-        self.tried.push(self.seat.number());
+        self.is_tried(self.seat.number());
         let seat = self.upstream.pick(Wish { tried: &self.tried, key: self.key, tag: None });
         let seat = seat.filter(|_| self.upstream.budget.retry(retry.budget, retry.floor, now))?;
         self.observer.metrics.upstreams.retried(&self.upstream.name, Retried::Hedged);
+        self.is_tried(seat.number());
         let endpoint = Arc::clone(&seat.endpoint);
         self.second = Some(seat);
         Some(endpoint)
@@ -176,14 +177,14 @@ impl<'a> Attempts<'a> {
     /// The second one, if there is one, is not heard, perhaps because it failed.
     pub fn drop_second(&mut self, has_failed: bool) {
         if let Some(second) = self.second.take().filter(|_| has_failed) {
-            second.note(Outcome::Broken);
+            self.note_broken(&second);
         }
     }
 
     /// The second one is heard instead of the first, perhaps because that failed.
     pub fn take_second(&mut self, has_failed: bool) {
         if has_failed {
-            self.seat.note(Outcome::Broken);
+            self.note_broken(&self.seat);
         }
         if let Some(second) = self.second.take() {
             self.seat = second;
@@ -194,19 +195,30 @@ impl<'a> Attempts<'a> {
     fn blame(&self, reason: Reason) -> bool {
         let is_its_fault = matches!(reason.whose(), Fault::Upstream) && reason != Reason::NoUpgrade;
         if is_its_fault {
-            self.seat.note(Outcome::Broken);
-            if self.upstream.config.balance == Balance::PeakEwma {
-                let penalty = u64::try_from(PENALTY.as_nanos()).unwrap_or(u64::MAX);
-                self.seat.latency().penalise(clock::now().nanos(), penalty);
-            }
+            self.note_broken(&self.seat);
         }
         is_its_fault
+    }
+
+    fn note_broken(&self, seat: &Seat) {
+        seat.note(Outcome::Broken);
+        if self.upstream.config.balance == Balance::PeakEwma {
+            let penalty = u64::try_from(PENALTY.as_nanos()).unwrap_or(u64::MAX);
+            seat.latency().penalise(clock::now().nanos(), penalty);
+        }
+    }
+
+    /// An endpoint was tried, also when that is known already.
+    fn is_tried(&mut self, number: u64) {
+        if !self.tried.contains(&number) {
+            self.tried.push(number);
+        }
     }
 
     /// Finds an endpoint that was not tried, if the request may be tried again at all.
     fn find_another(&mut self, now: Moment) -> bool {
         let retry = &self.upstream.config.retry;
-        self.tried.push(self.seat.number());
+        self.is_tried(self.seat.number());
         let most = usize::try_from(retry.attempts).unwrap_or(usize::MAX);
         if self.tried.len() >= most || now >= self.end || !self.upload.replay.is_whole() {
             return false;

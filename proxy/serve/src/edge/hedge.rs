@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
+use tokio::time::timeout;
 
 use super::attempts::Attempts;
 use super::relay::Relay;
-use super::{AnswerHead, Client, Outbound, OutboundBody, Piece, STALE_RETRIES, Way};
+use super::way::{STALE_RETRIES, Way};
+use super::{AnswerHead, Client, Outbound, OutboundBody, Piece};
 use crate::clock::{self, Alarm};
 use crate::upstream::{Endpoint, Failure, Fate, Pool, Session, Upstream};
 
@@ -22,18 +24,44 @@ struct Answer {
     connected: Moment,
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
+/// Why an endpoint did not begin to answer.
+#[derive(Clone, Copy)]
+enum Unanswered {
+    /// There is no connection to it.
+    NoConnection(Reason),
+    /// The exchange failed.
+    Failed(Failure),
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send + 'a>>;
 
 /// Who answered, or why nobody did.
 enum Race {
     First(Answer),
     Second(Answer),
-    Failed(Failure),
+    Nobody(Unanswered),
 }
 
 /// Whether a request may be asked twice at the same time.
 pub(super) fn is_possible(outbound: &Outbound) -> bool {
     outbound.body == OutboundBody::None && outbound.method.is_idempotent() && !outbound.is_websocket
+}
+
+impl Attempts<'_> {
+    /// No endpoint has begun to answer, for this reason. They know then whether to try again.
+    fn has_nobody(&mut self, why: Unanswered) -> Reason {
+        let now = clock::now();
+        match why {
+            Unanswered::NoConnection(reason) => {
+                self.has_no_connection(reason, now);
+                reason
+            }
+            Unanswered::Failed(failure) => {
+                self.has_failed(failure, true, now);
+                failure.reason
+            }
+        }
+    }
 }
 
 impl<C: Client> Way<'_, C> {
@@ -67,7 +95,8 @@ impl<C: Client> Way<'_, C> {
                 break race;
             }
             if is_hedged || clock::now() >= limit.0 {
-                break Race::Failed(Failure { reason: limit.1, fate: Fate::Unknown });
+                let failure = Failure { reason: limit.1, fate: Fate::Unknown };
+                break Race::Nobody(Unanswered::Failed(failure));
             }
             is_hedged = true;
             if let Some(second) = attempts.hedge(clock::now()) {
@@ -91,10 +120,9 @@ impl<C: Client> Way<'_, C> {
                 (answer, second)
             }
             (Race::Second(_), None) => return Err(Reason::Internal),
-            (Race::Failed(failure), other) => {
+            (Race::Nobody(why), other) => {
                 attempts.drop_second(other.is_none());
-                attempts.has_failed(failure, true, clock::now());
-                return Err(failure.reason);
+                return Err(attempts.has_nobody(why));
             }
         };
         self.answered(attempts, &endpoint, outbound, answer).await
@@ -165,7 +193,7 @@ async fn race<C: Client>(
             && one.is_none()
             && other.is_none()
         {
-            return Poll::Ready(Ok(Some(Race::Failed(failure))));
+            return Poll::Ready(Ok(Some(Race::Nobody(failure))));
         }
         if client.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Reason::ClientGone));
@@ -181,14 +209,18 @@ async fn ask(
     upstream: &Arc<Upstream>,
     endpoint: &Arc<Endpoint>,
     outbound: &Outbound,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, Unanswered> {
     let mut stale = 0;
     loop {
         let kept = pool.take(endpoint, outbound);
         let is_kept = kept.is_some();
-        let session = match kept {
-            Some(session) => session,
-            None => pool.connect(upstream, endpoint, outbound).await?,
+        let session = if let Some(session) = kept {
+            session
+        } else {
+            // On the heap: it is large, and most requests need none.
+            let made = Box::pin(pool.connect(upstream, endpoint, outbound));
+            let made = timeout(upstream.config.timeouts.connect.duration(), made).await;
+            made.unwrap_or(Err(Reason::ConnectTimeout)).map_err(Unanswered::NoConnection)?
         };
         let connected = clock::now();
         match head_of(session, outbound).await {
@@ -196,7 +228,7 @@ async fn ask(
             Err(failure) => {
                 let may_go_again = is_kept && failure.fate < Fate::Begun && stale < STALE_RETRIES;
                 if !may_go_again {
-                    return Err(failure);
+                    return Err(Unanswered::Failed(failure));
                 }
                 stale += 1;
             }
