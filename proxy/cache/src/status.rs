@@ -59,7 +59,8 @@ impl From<Bypass> for Forward {
             | Bypass::Upgrade
             | Bypass::Malformed
             | Bypass::Credentials
-            | Bypass::Cookie => Self::Bypass,
+            | Bypass::Cookie
+            | Bypass::Certificate => Self::Bypass,
         }
     }
 }

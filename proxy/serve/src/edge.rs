@@ -10,6 +10,7 @@ mod flow;
 mod hedge;
 mod message;
 mod mirror;
+mod outcome;
 mod recode;
 mod relay;
 mod replay;
@@ -36,7 +37,7 @@ use attempts::Attempts;
 pub use cache::{CacheRules, CacheStore};
 pub use client::Client;
 pub use flow::{Arrival, Flow};
-pub use message::{AnswerHead, Outbound, OutboundBody, Piece, Request};
+pub use message::{AnswerHead, Manner, Outbound, OutboundBody, Piece, Request};
 use mirror::Mirror;
 use recode::Recoded;
 use replay::Replay;
@@ -114,8 +115,10 @@ impl Edge {
         times.know(&upstream, now);
         let buffer = flow.request_buffer();
         let kept = upstream.config.retry.buffer.bytes().max(buffer);
-        let mut upload =
-            Upload { replay: Replay::new(kept), mirror: Mirror::begin(self, flow, &outbound) };
+        // A copy asks as the client did.
+        let mirror = Mirror::begin(self, flow, &outbound);
+        flow.ask_for_cache(&mut outbound);
+        let mut upload = Upload { replay: Replay::new(kept), mirror };
         if buffer > 0 && outbound.body != OutboundBody::None {
             let taken = (&mut upload, buffer);
             gather(client, flow, &mut outbound, taken, (times, alarm)).await?;

@@ -191,8 +191,8 @@ impl Upstream {
     }
 
     /// Has its endpoints looked at: something has changed.
-    pub fn look_now(&self) {
-        self.judge();
+    pub fn look_now(self: &Arc<Self>, observer: &Arc<Observer>) {
+        self.look(observer);
         self.hub.keeper.notify_one();
     }
 

@@ -157,3 +157,18 @@ async fn without_leave_no_stale_answer_stands_in_for_a_failure() {
     let failed = site.get("/", &[("x-script", "status 503")]).await;
     assert_eq!(failed.status, 503);
 }
+
+#[tokio::test]
+async fn a_copy_for_a_second_upstream_asks_as_the_client_did() {
+    let second = Origin::named("second").await;
+    let route = "upstream: app, mirror: { upstream: second },";
+    let upstreams =
+        format!("upstreams: [{{ name: second, endpoints: [\"{}\"] }},", second.address());
+    let text = text("", "").replace("upstream: app,", route).replace("upstreams: [", &upstreams);
+    let site = Site::over(Origin::start().await, &text).await;
+    site.get("/", &[FRESH, OLD, ETAG]).await;
+    site.get("/", &[FRESH, ETAG, GOOD]).await;
+    assert_eq!(site.last().field("if-none-match"), Some("\"1\""));
+    eventually("the copies come", async || (second.seen().len() == 2).then_some(())).await;
+    assert!(second.seen().iter().all(|copy| copy.field("if-none-match").is_none()));
+}

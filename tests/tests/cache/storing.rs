@@ -1,10 +1,19 @@
 //! What is kept, for whom, and what a client gets of it.
 
-use marchproxy_tests::client::Http2;
+use marchproxy_tests::certs::{Authority, Kind};
+use marchproxy_tests::client::{Http2, TlsClient};
 use marchproxy_tests::origin::RawOrigin;
+use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Origin, eventually};
 
 use crate::site::{FRESH, Site, text, told};
+
+/// The end of a listener's address, and that it takes certificates.
+const TLS: &str = r#"@web-port@", tls: { certificates: [shop], clients: { verify: optional, ca: "@dir@/ca.pem" } }"#;
+/// Its own certificate.
+const SHOP: &str = r#"
+certificates: [{ name: shop, chain: "@dir@/shop.pem", key: { file: "@dir@/shop.key" } }]
+"#;
 
 #[tokio::test]
 async fn what_is_fresh_is_answered_without_the_origin() {
@@ -317,4 +326,39 @@ async fn the_access_log_and_the_metrics_tell_what_the_cache_did() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn what_a_client_with_a_certificate_gets_is_for_it_alone() {
+    let (servers, authority) = (Authority::new(), Authority::new());
+    let own = authority.leaf(&["client.internal"], Kind::Ecdsa);
+    let origin = Origin::start().await;
+    let text = text("", "").replace("@web-port@\"", TLS) + SHOP;
+    let setup = Setup::new().set("origin", origin.address()).file("ca.pem", authority.pem());
+    let proxy = setup.leaf("shop", &servers.leaf(&["shop.example.com"], Kind::Ecdsa));
+    let proxy = proxy.start(&text).await;
+    let without = TlsClient::trusting(&servers, "shop.example.com");
+    let with = without.clone().showing(&own);
+    let ask = async |client: &TlsClient, method: &str| {
+        let (mut connection, _) = client.connect(proxy.web()).await;
+        let (name, value) = FRESH;
+        let length = if method == "POST" { "content-length: 0\r\n" } else { "" };
+        let head = format!(
+            "{method} / HTTP/1.1\r\nhost: shop.example.com\r\n{length}{name}: {value}\r\n\r\n"
+        );
+        connection.send(head).await;
+        connection.answer().await
+    };
+    for _ in 0..2 {
+        let answer = ask(&with, "GET").await;
+        assert_eq!(told(&answer), "marchproxy; fwd=bypass", "nothing of it is kept");
+    }
+    assert!(told(&ask(&without, "GET").await).contains("stored"));
+    assert!(told(&ask(&without, "GET").await).contains("; hit"));
+    assert_eq!(told(&ask(&with, "GET").await), "marchproxy; fwd=bypass", "nor is it used");
+    let labels = [("reason", "certificate")];
+    assert_eq!(proxy.metric("marchproxy_cache_passes_total", &labels).await, Some(3.0));
+    ask(&with, "POST").await;
+    let after = ask(&without, "GET").await;
+    assert!(told(&after).contains("fwd=uri-miss"), "what it changes is not kept: {after:?}");
 }

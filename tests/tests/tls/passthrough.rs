@@ -6,7 +6,7 @@ use marchproxy_tests::certs::{Authority, Kind, Leaf, serial};
 use marchproxy_tests::client::{Connection, Http2, TlsClient};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::Setup;
-use marchproxy_tests::{Origin, Proxy, ports};
+use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
 const TEXT: &str = r#"
 listeners:
@@ -28,10 +28,14 @@ struct Site {
 
 impl Site {
     async fn start(origin: impl ToString) -> Self {
+        Self::with(TEXT, origin).await
+    }
+
+    async fn with(text: &str, origin: impl ToString) -> Self {
         let authority = Authority::new();
         let own = authority.leaf(&["*.example.com"], Kind::Ecdsa);
         let setup = Setup::new().leaf("shop", &own).set("origin", origin);
-        Self { proxy: setup.start(TEXT).await, authority }
+        Self { proxy: setup.start(text).await, authority }
     }
 
     fn client(&self, name: &str) -> TlsClient {
@@ -107,6 +111,32 @@ async fn an_endpoint_that_is_not_there_is_counted() {
     assert!(site.client("bank.example.com").handshake(site.proxy.web()).await.is_err());
     assert_eq!(site.count("unreachable").await, 1.0);
     assert!(site.client("shop.example.com").handshake(site.proxy.web()).await.is_ok());
+}
+
+#[tokio::test]
+async fn failures_with_a_connection_between_them_are_not_in_a_row() {
+    let (theirs, leaf) = bank();
+    let port = ports::free();
+    let ejection = "ejection: { consecutive: 2, share: 100% }, timeouts:";
+    let text = TEXT.replace("timeouts:", ejection);
+    let site = Site::with(&text, format!("127.0.0.1:{port}")).await;
+    let begin = async || {
+        TlsClient::trusting(&theirs, "bank.example.com").handshake(site.proxy.web()).await.is_ok()
+    };
+    for _ in 0..2 {
+        assert!(!begin().await);
+        let origin = Origin::tls_on_port(&leaf, &["http/1.1"], port).await;
+        assert!(begin().await);
+        drop(origin);
+        let free = async || std::net::TcpListener::bind(("127.0.0.1", port)).ok();
+        eventually("nobody listens any more", free).await;
+    }
+    let origin = Origin::tls_on_port(&leaf, &["http/1.1"], port).await;
+    assert!(begin().await);
+    drop(origin);
+    let cause = [("upstream", "bank"), ("cause", "consecutive")];
+    let metric = "marchproxy_upstream_ejections_total";
+    assert!(site.proxy.metric(metric, &cause).await.is_none_or(|count| count == 0.0));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use marchproxy_tests::certs::{Authority, Kind};
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::{Fault, FaultProxy, Origin, Proxy, eventually};
@@ -77,6 +78,60 @@ async fn a_mirror_that_hangs_or_is_not_there_neither_delays_nor_fails_the_first(
         }
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_no_copies_is_ejected_as_one_that_takes_no_requests() {
+    let app = Origin::named("app").await;
+    let away = std::net::SocketAddr::from(([127, 0, 0, 1], marchproxy_tests::ports::free()));
+    let broken = Origin::named("shadow").await;
+    broken.fail(503, 1);
+    for shadow in [away, broken.address()] {
+        let text = format!(
+            "listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+             routes: [{{ name: all, upstream: app, mirror: {{ upstream: next }} }}]\n\
+             upstreams:\n  \
+               - {{ name: app, endpoints: [\"{}\"] }}\n  \
+               - name: next\n    endpoints: [\"{shadow}\"]\n    \
+                 ejection: {{ consecutive: 3, share: 100% }}\n",
+            app.address(),
+        );
+        let proxy = Setup::new().start(&text).await;
+        let cause = [("upstream", "next"), ("cause", "consecutive")];
+        eventually("it is ejected", async || {
+            assert_eq!(proxy.get("/").await.status, 200);
+            let count = proxy.metric("marchproxy_upstream_ejections_total", &cause).await;
+            count.filter(|count| *count == 1.0)
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_sent_as_its_own_upstream_is_to_be_spoken_to() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&["shadow.example.com"], Kind::Ecdsa);
+    let app = Origin::named("app").await;
+    let shadow = Origin::tls(&leaf, &["h2"]).await;
+    let text = format!(
+        "process: {{ workers: 1 }}\n\
+         listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+         routes: [{{ name: all, upstream: app, mirror: {{ upstream: next }} }}]\n\
+         upstreams:\n  \
+           - {{ name: app, endpoints: [\"{}\"], keep_alive: {{ idle: 0s }} }}\n  \
+           - name: next\n    endpoints: [\"{}\"]\n    protocol: http2\n    \
+             tls: {{ verify: shadow.example.com, ca: \"@dir@/authority.pem\" }}\n",
+        app.address(),
+        shadow.address(),
+    );
+    let setup = Setup::new().file("authority.pem", authority.pem());
+    let proxy = setup.start(&text).await;
+    for count in 1..=3 {
+        assert_eq!(proxy.get("/").await.seen().origin, "app");
+        eventually("the copy comes", async || (shadow.seen().len() == count).then_some(())).await;
+    }
+    assert_eq!(shadow.seen()[0].field(":scheme"), Some("https"));
+    assert_eq!((app.connections(), shadow.connections()), (3, 1));
 }
 
 #[tokio::test]

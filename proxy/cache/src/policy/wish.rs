@@ -32,6 +32,9 @@ pub enum Bypass {
     Credentials,
     /// It has `Cookie`, and the stored answer is fresh by a guess only.
     Cookie,
+    /// Its client has shown a certificate: what it gets may be for it alone, and no field tells
+    /// that.
+    Certificate,
 }
 
 impl Bypass {
@@ -48,6 +51,7 @@ impl Bypass {
             Self::Malformed => "malformed",
             Self::Credentials => "credentials",
             Self::Cookie => "cookie",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -3,24 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
-use marchproxy_balance::{Latency, Outcome};
-use marchproxy_conf::model::{Balance, RetryOn};
+use http::HeaderValue;
+use marchproxy_conf::model::RetryOn;
 use marchproxy_decide::exchange::Moment;
-use marchproxy_decide::verdict::{Fault, Reason};
+use marchproxy_decide::verdict::Reason;
 
+use super::outcome::{note_answer, note_broken, note_failure};
 use super::upload::Upload;
 use super::{AnswerHead, Flow, Outbound};
-use crate::clock;
 use crate::observe::Observer;
 use crate::observe::metrics::Retried;
 use crate::upstream::{Endpoint, Failure, Fate, Seat, Upstream, Wish};
-
-/// What a refusal or a failure counts as to have taken, so that nobody is preferred for it.
-const PENALTY: Duration = Duration::from_secs(1);
-/// The longest that `Retry-After` is believed.
-const LONGEST_AVOIDANCE: Duration = Duration::from_mins(1);
 
 /// The attempts to have one request answered.
 pub struct Attempts<'a> {
@@ -90,17 +83,9 @@ impl<'a> Attempts<'a> {
 
     /// An answer has begun; `true`: it is not passed on, for the request is tried again.
     pub fn has_answer(&mut self, head: &AnswerHead, took: Duration, now: Moment) -> bool {
-        let status = head.status.as_u16();
-        self.seat.note(match status {
-            502..=504 => Outcome::Broken,
-            500..=599 => Outcome::Error(took),
-            _ => Outcome::Good(took),
-        });
-        if self.upstream.config.balance == Balance::PeakEwma {
-            note_latency(self.seat.latency(), head, took, now);
-        }
+        note_answer(self.upstream, &self.seat, head, took, now);
         let statuses = &self.upstream.config.retry.statuses;
-        let is_unwanted = !statuses.is_empty() && statuses.contains(&status);
+        let is_unwanted = !statuses.is_empty() && statuses.contains(&head.status.as_u16());
         is_unwanted && self.is_idempotent && !self.is_websocket && self.find_another(now)
     }
 
@@ -113,7 +98,7 @@ impl<'a> Attempts<'a> {
 
     /// There is no connection; `true`: the request is tried again.
     pub fn has_no_connection(&mut self, reason: Reason, now: Moment) -> bool {
-        if !self.blame(reason) {
+        if !note_failure(self.upstream, &self.seat, reason) {
             return false;
         }
         self.upstream.config.retry.on.contains(&RetryOn::Connect) && self.find_another(now)
@@ -122,7 +107,7 @@ impl<'a> Attempts<'a> {
     /// The exchange has failed, which is the endpoint's fault if `is_its_fault`; `true`: the request
     /// is tried again.
     pub fn has_failed(&mut self, failure: Failure, is_its_fault: bool, now: Moment) -> bool {
-        if !is_its_fault || !self.blame(failure.reason) {
+        if !is_its_fault || !note_failure(self.upstream, &self.seat, failure.reason) {
             return false;
         }
         let kind = match failure.reason {
@@ -177,34 +162,17 @@ impl<'a> Attempts<'a> {
     /// The second one, if there is one, is not heard, perhaps because it failed.
     pub fn drop_second(&mut self, has_failed: bool) {
         if let Some(second) = self.second.take().filter(|_| has_failed) {
-            self.note_broken(&second);
+            note_broken(self.upstream, &second);
         }
     }
 
     /// The second one is heard instead of the first, perhaps because that failed.
     pub fn take_second(&mut self, has_failed: bool) {
         if has_failed {
-            self.note_broken(&self.seat);
+            note_broken(self.upstream, &self.seat);
         }
         if let Some(second) = self.second.take() {
             self.seat = second;
-        }
-    }
-
-    /// Notes a failure; `false`: it is not the endpoint's.
-    fn blame(&self, reason: Reason) -> bool {
-        let is_its_fault = matches!(reason.whose(), Fault::Upstream) && reason != Reason::NoUpgrade;
-        if is_its_fault {
-            self.note_broken(&self.seat);
-        }
-        is_its_fault
-    }
-
-    fn note_broken(&self, seat: &Seat) {
-        seat.note(Outcome::Broken);
-        if self.upstream.config.balance == Balance::PeakEwma {
-            let penalty = u64::try_from(PENALTY.as_nanos()).unwrap_or(u64::MAX);
-            seat.latency().penalise(clock::now().nanos(), penalty);
         }
     }
 
@@ -235,21 +203,5 @@ impl<'a> Attempts<'a> {
         };
         self.observer.metrics.upstreams.retried(&self.upstream.name, found);
         found == Retried::Done
-    }
-}
-
-/// Notes what an answer took, or what it stands for when it is a refusal.
-fn note_latency(latency: &Latency, head: &AnswerHead, took: Duration, now: Moment) {
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let is_refusal = head.status == StatusCode::TOO_MANY_REQUESTS || head.status.is_server_error();
-    if !is_refusal {
-        return latency.observe(now.nanos(), nanos(took));
-    }
-    latency.penalise(now.nanos(), nanos(took.max(PENALTY)));
-    // Seconds; a date (RFC 9110, section 10.2.3) is rare, and needs clocks that agree.
-    let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    if let Some(seconds) = seconds {
-        let time = Duration::from_secs(seconds).min(LONGEST_AVOIDANCE);
-        latency.avoid_until(now.after(time).nanos());
     }
 }

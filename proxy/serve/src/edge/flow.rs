@@ -14,7 +14,7 @@ use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
 use super::cache::Caching;
-use super::message::OutboundBody;
+use super::message::{Manner, OutboundBody};
 use super::{AnswerHead, Edge, Outbound, Request};
 use crate::clock;
 use crate::drain::Drain;
@@ -99,7 +99,6 @@ impl Flow {
         let snapshot = &self.arrival.generation.snapshot;
         let mut headers = request.headers.clone();
         forward::prepare(snapshot, &request.head(), &mut self.exchange, &mut headers);
-        self.caching.prepare(&request.headers, &mut headers);
         headers.remove(TRANSFER_ENCODING);
         let is_text = self.exchange.grpc_web.as_ref().is_some_and(|call| call.is_text);
         let is_changed = is_text || self.exchange.decode.is_some();
@@ -115,24 +114,35 @@ impl Flow {
         if body == OutboundBody::None && may_have_one && !is_told {
             headers.insert(CONTENT_LENGTH, 0.into());
         }
-        let announced = self.announced(upstream);
-        let is_kept = announced.as_ref().is_none_or(|announced| announced.owner().is_some());
         Some(Outbound {
             method: request.method.clone(),
-            scheme: if upstream.config.tls.is_some() { "https" } else { "http" },
             target: forward::target(snapshot, &self.exchange).into_owned(),
             headers,
             body,
             is_websocket: self.exchange.websocket,
-            keeps_connection: is_kept && !upstream.config.keep_alive.idle.duration().is_zero(),
-            announced,
+            manner: self.manner(upstream),
         })
     }
 
-    /// What the endpoints of `upstream` are told of the client, if they want to be.
-    pub(super) fn announced(&self, upstream: &Upstream) -> Option<Announced> {
-        let _wanted = upstream.config.proxy_protocol?;
-        Some(Announced::new(&self.exchange.connection, self.exchange.client))
+    /// How the endpoints of `upstream` are spoken to.
+    pub(super) fn manner(&self, upstream: &Upstream) -> Manner {
+        let config = &upstream.config;
+        let announced = config
+            .proxy_protocol
+            .map(|_version| Announced::new(&self.exchange.connection, self.exchange.client));
+        let is_kept = announced.as_ref().is_none_or(|announced| announced.owner().is_some());
+        Manner {
+            scheme: if config.tls.is_some() { "https" } else { "http" },
+            keeps_connection: is_kept && !config.keep_alive.idle.duration().is_zero(),
+            announced,
+        }
+    }
+
+    /// Makes of the request what the cache needs, if that has a part in it.
+    pub(super) fn ask_for_cache(&mut self, outbound: &mut Outbound) {
+        if let Some(request) = &self.request {
+            self.caching.prepare(&request.headers, &mut outbound.headers);
+        }
     }
 
     /// The key that says which endpoint of `upstream` the request goes to, if it has one.

@@ -50,8 +50,6 @@ pub enum OutboundBody {
 pub struct Outbound {
     /// The method.
     pub method: Method,
-    /// `http` or `https`, for versions that say it.
-    pub scheme: &'static str,
     /// Path and query.
     pub target: String,
     /// The fields, `Host` among them, without those that frame the body.
@@ -60,6 +58,15 @@ pub struct Outbound {
     pub body: OutboundBody,
     /// Whether it asks for a WebSocket.
     pub is_websocket: bool,
+    /// How the endpoint is spoken to.
+    pub manner: Manner,
+}
+
+/// How the endpoints of an upstream are spoken to, whatever the request is.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// `http` or `https`, for versions that say it.
+    pub scheme: &'static str,
     /// Whether the connection is kept after it.
     pub keeps_connection: bool,
     /// Present: the endpoint is told on the connection whose request it is.

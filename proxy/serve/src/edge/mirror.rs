@@ -9,10 +9,12 @@ use marchproxy_decide::verdict::Reason;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Edge, Flow, Outbound, Piece};
+use super::outcome::{note_answer, note_failure};
+use super::{AnswerHead, Edge, Flow, Outbound, Piece};
+use crate::clock;
 use crate::observe::Observer;
 use crate::observe::metrics::Mirrored;
-use crate::upstream::{Failure, Pool, Session, Upstream, Wish};
+use crate::upstream::{Failure, Pool, Seat, Session, Upstream, Wish};
 
 /// Copies that one worker sends at one time.
 const MOST: usize = 1024;
@@ -44,11 +46,10 @@ impl Mirror {
     /// Begins to send a copy, if the route wants one.
     pub fn begin(edge: &Edge, flow: &Flow, outbound: &Outbound) -> Self {
         let generation = &flow.arrival.generation;
-        let wanted = generation.snapshot.route(&flow.exchange).and_then(|route| {
-            // Most routes have none.
-            let _ = route.mirror?;
-            route.mirror(flow.exchange.dice()[1])
-        });
+        let wanted = generation
+            .snapshot
+            .route(&flow.exchange)
+            .and_then(|route| route.mirror(flow.exchange.dice()[1]));
         let upstream = wanted.and_then(|at| generation.upstreams.get(at));
         let Some(upstream) = upstream.filter(|_| !outbound.is_websocket) else {
             return Self::none();
@@ -63,7 +64,7 @@ impl Mirror {
         let (pieces, received) = mpsc::channel(WAITING);
         let (pool, observer) = (Arc::clone(&edge.pool), Arc::clone(&edge.observer));
         let upstream = Arc::clone(upstream);
-        let outbound = Outbound { announced: flow.announced(&upstream), ..outbound.clone() };
+        let outbound = Outbound { manner: flow.manner(&upstream), ..outbound.clone() };
         tokio::spawn(async move {
             let _held = (place, pass);
             run(&pool, &observer, upstream, outbound, received).await;
@@ -97,19 +98,53 @@ async fn run(
     observer.metrics.upstreams.mirrored(&upstream.name, mirrored);
 }
 
-/// Sends the copy and reads its answer, of which nobody wants anything.
+/// Sends the copy and reads its answer, of which nobody wants anything but how it went.
 async fn send(
     pool: &Pool,
     upstream: &Arc<Upstream>,
     outbound: &Outbound,
-    mut pieces: mpsc::Receiver<Piece>,
+    pieces: mpsc::Receiver<Piece>,
 ) -> Result<(), Failure> {
     let seat = upstream.pick(Wish::default()).ok_or_else(|| upstream.why_nobody())?;
     let kept = pool.take(&seat.endpoint, outbound);
+    let is_kept = kept.is_some();
     let mut session = match kept {
         Some(session) => session,
-        None => pool.connect(upstream, &seat.endpoint, outbound).await?,
+        None => connect(pool, upstream, &seat, outbound).await?,
     };
+    let done = exchange(&mut session, (upstream, &seat), outbound, pieces).await;
+    if let Err(failure) = done {
+        // The endpoint may close what has idled, and cannot be blamed for it.
+        if !is_kept || failure.reason != Reason::UpstreamReset {
+            note_failure(upstream, &seat, failure.reason);
+        }
+        return Err(failure);
+    }
+    pool.give_back(upstream, &seat.endpoint, outbound, session, clock::now());
+    Ok(())
+}
+
+async fn connect(
+    pool: &Pool,
+    upstream: &Arc<Upstream>,
+    seat: &Seat,
+    outbound: &Outbound,
+) -> Result<Session, Reason> {
+    let connecting = pool.connect(upstream, &seat.endpoint, outbound);
+    let connected = timeout(upstream.config.timeouts.connect.duration(), connecting).await;
+    let connected = connected.unwrap_or(Err(Reason::UpstreamTimeout));
+    connected.inspect_err(|reason| {
+        note_failure(upstream, seat, *reason);
+    })
+}
+
+async fn exchange(
+    session: &mut Session,
+    (upstream, seat): (&Upstream, &Seat),
+    outbound: &Outbound,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<(), Failure> {
+    let began = clock::now();
     session.start(outbound)?;
     loop {
         let Some(piece) = pieces.recv().await else { return Err(Reason::ClientGone.into()) };
@@ -121,16 +156,23 @@ async fn send(
             break;
         }
     }
-    take_answer(&mut session).await?;
-    pool.give_back(upstream, &seat.endpoint, outbound, session, crate::clock::now());
-    Ok(())
-}
-
-async fn take_answer(session: &mut Session) -> Result<(), Failure> {
-    while std::future::poll_fn(|context| session.poll_head(context)).await?.is_interim() {}
+    let patience = upstream.config.timeouts.first_byte.duration();
+    let head = timeout(patience, take_head(session)).await;
+    let head = head.unwrap_or_else(|_| Err(Reason::UpstreamTimeout.into()))?;
+    let now = clock::now();
+    note_answer(upstream, seat, &head, now.since(began), now);
     if session.is_answer_over() {
         return Ok(());
     }
     while let Piece::Data(_) = std::future::poll_fn(|context| session.poll_body(context)).await? {}
     Ok(())
+}
+
+async fn take_head(session: &mut Session) -> Result<AnswerHead, Failure> {
+    loop {
+        let head = std::future::poll_fn(|context| session.poll_head(context)).await?;
+        if !head.is_interim() {
+            return Ok(head);
+        }
+    }
 }

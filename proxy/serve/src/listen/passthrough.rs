@@ -16,6 +16,7 @@ use super::proxied::Ends;
 use super::socket::Socket;
 use super::stream::Stream;
 use super::table::Listener;
+use crate::clock;
 use crate::generation::Generation;
 use crate::observe::Observer;
 use crate::upstream::{Endpoint, Seat, Upstream, Wish, header};
@@ -96,8 +97,10 @@ async fn begin(generation: &Generation, name: &str, ends: Ends) -> Result<Other,
     for _ in 0..upstream.config.retry.attempts {
         let seat = upstream.pick(Wish { tried: &tried, ..Wish::default() });
         let Some(seat) = seat else { break };
+        let began = clock::now();
         let dialing = timeout(times.connect.duration(), dial(upstream, &seat.endpoint, ends)).await;
         if let Ok(Ok(server)) = dialing {
+            seat.note(Outcome::Good(clock::now().since(began)));
             return Ok(Other { server, idle: times.idle.duration(), _seat: seat });
         }
         seat.note(Outcome::Broken);

@@ -19,7 +19,8 @@ impl State {
         let done = match order {
             Order::Upstreams { upstream } => self.tell_upstreams(upstream.as_deref()),
             Order::Endpoint { upstream, endpoint, change } => {
-                self.find(&upstream).and_then(|upstream| changed(&upstream, &endpoint, change))
+                let upstream = self.find(&upstream);
+                upstream.and_then(|upstream| self.change(&upstream, &endpoint, change))
             }
             Order::Cache => self.tell_cache(),
             Order::Purge(purge) => self.purge(&purge),
@@ -71,35 +72,40 @@ impl State {
             format!("there is no upstream `{name}`; there are: {}", names.join(", "))
         })
     }
-}
 
-fn changed(upstream: &Arc<Upstream>, address: &str, change: Change) -> Result<Value, String> {
-    if let Change::Weight(Some(weight)) = change
-        && !(1..=LARGEST_WEIGHT).contains(&weight)
-    {
-        return Err(format!("a weight is a number from 1 to {LARGEST_WEIGHT}"));
-    }
-    let endpoints = upstream.endpoints();
-    let found: Vec<_> = endpoints
-        .iter()
-        .map(|(endpoint, _)| endpoint)
-        .filter(|one| &*one.label == address)
-        .collect();
-    if found.is_empty() {
-        let known: Vec<&str> = endpoints.iter().map(|(endpoint, _)| &*endpoint.label).collect();
-        let (name, known) = (&upstream.name, known.join(", "));
-        return Err(format!("upstream `{name}` has no endpoint {address}; it has: {known}"));
-    }
-    for endpoint in found {
-        match change {
-            Change::Drain => endpoint.standing.set_mode(Mode::Draining),
-            Change::Disable => endpoint.standing.set_mode(Mode::Disabled),
-            Change::Enable => endpoint.standing.set_mode(Mode::Serving),
-            Change::Weight(weight) => endpoint.standing.set_weight(weight),
+    fn change(
+        &self,
+        upstream: &Arc<Upstream>,
+        address: &str,
+        change: Change,
+    ) -> Result<Value, String> {
+        if let Change::Weight(Some(weight)) = change
+            && !(1..=LARGEST_WEIGHT).contains(&weight)
+        {
+            return Err(format!("a weight is a number from 1 to {LARGEST_WEIGHT}"));
         }
-        let (upstream, endpoint) = (&*upstream.name, &*endpoint.label);
-        tracing::info!(upstream, endpoint, ?change, "an operator has changed an endpoint");
+        let endpoints = upstream.endpoints();
+        let found: Vec<_> = endpoints
+            .iter()
+            .map(|(endpoint, _)| endpoint)
+            .filter(|one| &*one.label == address)
+            .collect();
+        if found.is_empty() {
+            let known: Vec<&str> = endpoints.iter().map(|(endpoint, _)| &*endpoint.label).collect();
+            let (name, known) = (&upstream.name, known.join(", "));
+            return Err(format!("upstream `{name}` has no endpoint {address}; it has: {known}"));
+        }
+        for endpoint in found {
+            match change {
+                Change::Drain => endpoint.standing.set_mode(Mode::Draining),
+                Change::Disable => endpoint.standing.set_mode(Mode::Disabled),
+                Change::Enable => endpoint.standing.set_mode(Mode::Serving),
+                Change::Weight(weight) => endpoint.standing.set_weight(weight),
+            }
+            let (upstream, endpoint) = (&*upstream.name, &*endpoint.label);
+            tracing::info!(upstream, endpoint, ?change, "an operator has changed an endpoint");
+        }
+        upstream.look_now(self.observer());
+        Ok(json!({ "upstream": &*upstream.name, "endpoint": address }))
     }
-    upstream.look_now();
-    Ok(json!({ "upstream": &*upstream.name, "endpoint": address }))
 }

@@ -31,6 +31,11 @@ impl State {
         Self { observer, facts: Mutex::default() }
     }
 
+    /// Where what happens is counted.
+    pub(super) fn observer(&self) -> &Arc<Observer> {
+        &self.observer
+    }
+
     /// This is what serves now.
     pub(super) fn serving<'a>(
         &self,

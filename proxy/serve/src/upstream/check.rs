@@ -21,7 +21,7 @@ use super::connect::{Connected, NotConnected, connect};
 use super::http1::Http1;
 use super::http2::Http2;
 use super::{Endpoint, Session, Upstream};
-use crate::edge::{Outbound, OutboundBody, Piece};
+use crate::edge::{Manner, Outbound, OutboundBody, Piece};
 use crate::observe::Observer;
 
 /// How much of the body of an answer is looked at.
@@ -180,12 +180,10 @@ fn question(
     headers.insert(USER_AGENT, HeaderValue::from_static("marchproxy-health"));
     Ok(Outbound {
         method,
-        scheme,
         target: path.to_owned(),
         headers,
         body: OutboundBody::None,
         is_websocket: false,
-        keeps_connection: false,
-        announced: None,
+        manner: Manner { scheme, keeps_connection: false, announced: None },
     })
 }

@@ -45,7 +45,7 @@ impl Http1 {
 
     pub(super) fn start(&mut self, outbound: &Outbound) {
         self.is_head_request = outbound.method == Method::HEAD;
-        self.keep_alive = outbound.keeps_connection && !outbound.is_websocket;
+        self.keep_alive = outbound.manner.keeps_connection && !outbound.is_websocket;
         let leaving = match outbound.body {
             OutboundBody::None => Leaving::Nothing,
             OutboundBody::Length(length) => Leaving::Length(length),
@@ -60,7 +60,7 @@ impl Http1 {
         }
         // RFC 9110, section 10.1.4: `TE` belongs to the connection.
         let option: Option<&[u8]> =
-            match (outbound.keeps_connection, outbound.headers.contains_key(TE)) {
+            match (outbound.manner.keeps_connection, outbound.headers.contains_key(TE)) {
                 _ if outbound.is_websocket => None,
                 (true, true) => Some(b"te"),
                 (false, true) => Some(b"te, close"),

@@ -143,7 +143,7 @@ impl Http2 {
     pub(super) fn start(&mut self, outbound: &Outbound) -> Result<(), Failure> {
         let host = outbound.headers.get(HOST).map(http::HeaderValue::as_bytes).unwrap_or_default();
         let uri = Uri::builder()
-            .scheme(outbound.scheme)
+            .scheme(outbound.manner.scheme)
             .authority(host)
             .path_and_query(outbound.target.as_str())
             .build()
@@ -296,13 +296,11 @@ mod tests {
     fn outbound() -> Outbound {
         Outbound {
             method: http::Method::GET,
-            scheme: "http",
             target: "/".to_owned(),
             headers: http::HeaderMap::from_iter([(HOST, http::HeaderValue::from_static("a"))]),
             body: OutboundBody::None,
             is_websocket: false,
-            keeps_connection: true,
-            announced: None,
+            manner: Manner { scheme: "http", keeps_connection: true, announced: None },
         }
     }
 

@@ -49,7 +49,7 @@ struct Key {
 impl Key {
     /// `None`: no connection is kept for such requests, nor was any.
     fn of(endpoint: &Endpoint, outbound: &Outbound) -> Option<Self> {
-        let client = match &outbound.announced {
+        let client = match &outbound.manner.announced {
             None => 0,
             Some(announced) => Arc::as_ptr(announced.owner()?).addr(),
         };
@@ -140,7 +140,7 @@ impl Pool {
         {
             return Ok(session);
         }
-        let client = outbound.announced.as_ref().map_or(Client::Unknown, |to| to.client);
+        let client = outbound.manner.announced.as_ref().map_or(Client::Unknown, |to| to.client);
         let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
             let mut peer = endpoint.peer.clone();
             peer.options.alpn = ALPN::H1;
@@ -204,7 +204,7 @@ impl Pool {
         let key = Key::of(endpoint, outbound)?;
         let mut all = self.all();
         Some(change(all.entry(key).or_insert_with(|| {
-            let owner = outbound.announced.as_ref().and_then(Announced::owner);
+            let owner = outbound.manner.announced.as_ref().and_then(Announced::owner);
             Shelf {
                 endpoint: Arc::downgrade(endpoint),
                 client: owner.map(Arc::downgrade),

@@ -96,11 +96,6 @@ impl Flow {
         let (request, upstream) = (self.request.as_ref()?, self.upstream()?);
         let rules = self.cache_rules()?;
         let exchange = &self.exchange;
-        // What a client with a certificate gets may be for that client alone, and is in no field
-        // that an answer could vary by.
-        if exchange.connection.tls.as_ref().is_some_and(|tls| tls.client.is_some()) {
-            return None;
-        }
         let key = match &self.caching.key {
             Some(key) => Arc::clone(key),
             None => Arc::new(Key::new(
@@ -110,18 +105,21 @@ impl Flow {
                 exchange.query(),
             )?),
         };
-        let look = rules.store.cache.look(
-            &Asked {
-                key: &key,
-                space: &rules.space(exchange, &upstream.name),
-                method: &request.method,
-                headers: &request.headers,
-                has_body: has_body || !is_without(exchange.body),
-                policy: &rules.policy,
-                now: now(),
-            },
-            may_wait,
-        );
+        let has_certificate =
+            exchange.connection.tls.as_ref().is_some_and(|tls| tls.client.is_some());
+        let asked = Asked {
+            key: &key,
+            space: &rules.space(exchange, &upstream.name),
+            method: &request.method,
+            headers: &request.headers,
+            has_body: has_body || !is_without(exchange.body),
+            policy: &rules.policy,
+            now: now(),
+        };
+        let look = match has_certificate {
+            true => Look::Pass(Bypass::Certificate),
+            false => rules.store.cache.look(&asked, may_wait),
+        };
         self.caching.key = Some(key);
         Some(look)
     }

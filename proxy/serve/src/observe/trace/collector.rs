@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::protobuf::{self, Value};
 use crate::certificate::Certificate;
 use crate::clock;
-use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
+use crate::edge::{AnswerHead, Manner, Outbound, OutboundBody, Piece};
 use crate::observe::Observer;
 use crate::resolver::Resolver;
 use crate::secret;
@@ -65,13 +65,15 @@ impl Collector {
         let upstream = Upstream::new(&upstream, around, None)?;
         let outbound = Outbound {
             method: Method::POST,
-            scheme: if endpoint.is_https() { "https" } else { "http" },
             target: endpoint.target().to_owned(),
             headers: headers(config)?,
             body: OutboundBody::Unknown,
             is_websocket: false,
-            keeps_connection: true,
-            announced: None,
+            manner: Manner {
+                scheme: if endpoint.is_https() { "https" } else { "http" },
+                keeps_connection: true,
+                announced: None,
+            },
         };
         let timeout = config.timeout.duration();
         Ok(Self { upstream: Arc::new(upstream), pool: Pool::new(), outbound, timeout })
