@@ -126,7 +126,13 @@ impl Edge {
         }
         let _pass = match upstream.gate.try_enter() {
             Some(pass) => pass,
-            None => wait(client, std::pin::pin!(upstream.gate.enter()), times.end(), alarm).await?,
+            None => {
+                let entering = std::pin::pin!(upstream.gate.enter());
+                let pass = wait(client, entering, times.end(), alarm).await?;
+                // What was waited here is not the endpoint's time.
+                now = clock::now();
+                pass
+            }
         };
         let (end, sent) = (times.end().0, (&outbound, &mut upload));
         let mut attempts = Attempts::begin(&upstream, &self.observer, flow, sent, (end, now))?;

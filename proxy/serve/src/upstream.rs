@@ -3,6 +3,7 @@
 mod address;
 mod announce;
 mod check;
+mod circle;
 mod connect;
 mod endpoint;
 mod failure;
@@ -23,6 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
+use http::HeaderMap;
 use marchproxy_balance::{Budget, Member, Policy, Review, Standing, State, review};
 use marchproxy_conf::model;
 use marchproxy_conf::values::Name;
@@ -49,7 +51,8 @@ pub use source::Found;
 use source::Source;
 use spread::Endpoints;
 pub use spread::{Wish, hash};
-pub use sticky::{Sticky, cookie};
+use sticky::Sticky;
+pub use sticky::cookie;
 use trust::{Handshake, Refused, Trust};
 
 /// One upstream. A reload that does not change it keeps it, connections and turn and all.
@@ -63,7 +66,7 @@ pub struct Upstream {
     /// How many retries it bears.
     pub budget: Arc<Budget>,
     /// Its cookies, if clients are to come back to the same endpoint.
-    pub sticky: Option<Sticky>,
+    sticky: Option<Sticky>,
     trust: Option<Trust>,
     own_zone: Option<Name>,
     policy: Policy,
@@ -150,6 +153,12 @@ impl Upstream {
     pub fn pick(&self, wish: Wish<'_>) -> Option<Seat> {
         let limit = self.config.limits.endpoint_requests.unwrap_or(u32::MAX);
         self.endpoints.load().pick(wish, limit, &self.hub)
+    }
+
+    /// What names the endpoint that a client had before, if its cookie is one of ours.
+    pub fn tag(&self, headers: &HeaderMap) -> Option<u64> {
+        let cookie = self.sticky.as_ref()?.given(headers)?;
+        self.endpoints.load().tag_of(cookie)
     }
 
     /// Why there is no place at any endpoint.
@@ -275,7 +284,8 @@ impl Upstream {
         let (trust, name) = (self.trust.as_ref(), identity.name.as_deref());
         let peer = peer::build(&self.config, trust, name, &identity.address)?;
         let standing = standing.unwrap_or_default();
-        Ok(Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing)))
+        let sticky = self.sticky.as_ref();
+        Ok(Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing, sticky)))
     }
 
     /// Decides which endpoints requests are spread over from now on.

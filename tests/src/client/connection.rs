@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::answer::{Answer, Broken, parse_head, parse_status_line};
-use crate::bounded::{STEP, within, within_time};
+use crate::bounded::{STEP, eventually, within, within_time};
 
 /// Any stream of bytes.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,6 +19,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct Connection {
     stream: Box<dyn Stream>,
     unread: Vec<u8>,
+    /// Its own end, if that is known.
+    local: Option<SocketAddr>,
 }
 
 /// One GET on a connection of its own, closed after it.
@@ -55,7 +57,8 @@ impl Connection {
     pub async fn try_open(address: SocketAddr) -> io::Result<Self> {
         let stream = within("connect", TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self::over(stream))
+        let local = Some(stream.local_addr()?);
+        Ok(Self { local, ..Self::over(stream) })
     }
 
     /// Connects to the Unix socket at `path`.
@@ -69,7 +72,25 @@ impl Connection {
 
     /// Speaks over a stream that is there already.
     pub fn over(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), unread: Vec::new() }
+        Self { stream: Box::new(stream), unread: Vec::new(), local: None }
+    }
+
+    /// Waits until the other end, which is on this machine, has read what was sent.
+    ///
+    /// # Panics
+    /// When it does not, or this connection was not opened by TCP over IPv4.
+    pub async fn taken(&self) {
+        let Some(SocketAddr::V4(local)) = self.local else { panic!("not a connection of TCP") };
+        let [a, b, c, d] = local.ip().octets();
+        let ours = format!("{d:02X}{c:02X}{b:02X}{a:02X}:{:04X}", local.port());
+        eventually("what was sent is read", async || {
+            let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the list of sockets");
+            // Position, local and remote address, state, and bytes to be sent and to be read.
+            let mut lines = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let theirs = lines.find(|words| words.get(2) == Some(&ours.as_str()))?;
+            theirs.get(4)?.ends_with(":00000000").then_some(())
+        })
+        .await;
     }
 
     /// Sends bytes as they are.

@@ -100,9 +100,9 @@ async fn a_head_that_is_begun_is_still_taken() {
     let (_origin, mut proxy) = start("10s").await;
     let mut connection = proxy.connect().await;
     connection.send("GET / HTTP/1.1\r\nHost: a\r\n").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    connection.taken().await;
     proxy.signal(Signal::TERM);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    proxy.log.wait_for("it drains", |line| line.contains("draining")).await;
     connection.send("\r\n").await;
     let answer = connection.answer().await;
     assert_eq!(answer.status, 200);

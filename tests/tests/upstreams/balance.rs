@@ -71,6 +71,19 @@ async fn the_same_key_leads_to_the_same_endpoint_and_few_move_when_one_goes() {
                 "{by}: {user} moved from {before} to {after}"
             );
         }
+        // Of many that are out each key goes to who is left, and comes back.
+        for at in [1, 2] {
+            assert_eq!(group.endpoint("disable", at, &[]).await.code(), 0);
+        }
+        for user in 0..40 {
+            assert_eq!(who(&group, &format!("{field}{user}\r\n")).await.0, "d", "{by} {user}");
+        }
+        for at in 0..3 {
+            assert_eq!(group.endpoint("enable", at, &[]).await.code(), 0);
+        }
+        for (user, before) in before.iter().enumerate() {
+            assert_eq!(who(&group, &format!("{field}{user}\r\n")).await.0, *before, "{by} {user}");
+        }
     }
     let group = Group::of(4, &keys("by: address")).await;
     assert_eq!(group.answers(10).await.len(), 1, "one client, one endpoint");

@@ -91,9 +91,7 @@ impl<'a> Attempts<'a> {
 
     /// The cookie that brings the client back to where its answer comes from; none when it has it.
     pub fn cookie(&self, is_secure: bool) -> Option<HeaderValue> {
-        let sticky = self.upstream.sticky.as_ref()?;
-        let tag = self.seat.tag();
-        if self.tag == Some(tag) { None } else { sticky.cookie(tag, is_secure) }
+        self.seat.cookie(self.tag, is_secure)
     }
 
     /// There is no connection; `true`: the request is tried again.

@@ -169,7 +169,7 @@ impl Flow {
 
     /// The endpoint of `upstream` that the client had before, as its cookie names it.
     pub(super) fn tag(&self, upstream: &Upstream) -> Option<u64> {
-        upstream.sticky.as_ref()?.tag(&self.request.as_ref()?.headers)
+        upstream.tag(&self.request.as_ref()?.headers)
     }
 
     /// How much of the body is taken before an endpoint is asked.

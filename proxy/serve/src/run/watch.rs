@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -37,9 +38,12 @@ impl Watch {
     pub(super) fn new() -> Self {
         let mut watch = Self::without_reports();
         let report = watch.report.clone();
-        let watcher = notify::recommended_watcher(move |_| {
-            // One report that waits to be read is as good as many.
-            let _ = report.try_send(());
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // Looking at a folder is reported, too: to look again for that would never end.
+            if !event.is_ok_and(|event| is_reading(event.kind)) {
+                // One report that waits to be read is as good as many.
+                let _ = report.try_send(());
+            }
         });
         match watcher {
             Ok(watcher) => watch.watcher = Some(watcher),
@@ -87,6 +91,7 @@ impl Watch {
     /// Resolves when some file is not what it was when it was last looked at. To be dropped at any
     /// time without loss.
     pub(super) async fn changed(&mut self) {
+        let mut is_reported = false;
         loop {
             if let Some(mut now) = self.difference() {
                 for _ in 0..MOST_PAUSES {
@@ -98,7 +103,11 @@ impl Watch {
                 }
                 return;
             }
-            let _ = timeout(LOOK, self.reports.recv()).await;
+            // Something else in the folder is being written, perhaps often.
+            if is_reported {
+                sleep(SETTLE).await;
+            }
+            is_reported = timeout(LOOK, self.reports.recv()).await.is_ok();
         }
     }
 
@@ -110,6 +119,12 @@ impl Watch {
     fn stamps(&self) -> HashMap<PathBuf, Stamp> {
         self.seen.keys().map(|path| (path.clone(), stamp_of(path))).collect()
     }
+}
+
+/// Whether nothing is changed by what was reported.
+const fn is_reading(kind: EventKind) -> bool {
+    let EventKind::Access(access) = kind else { return false };
+    !matches!(access, AccessKind::Close(AccessMode::Write))
 }
 
 fn stamp_of(path: &Path) -> Stamp {
@@ -232,6 +247,20 @@ mod tests {
         watch.follow(vec![file]);
         fs::write(folder.0.join("other"), "1").unwrap();
         assert!(timeout(Duration::from_millis(200), watch.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn looking_is_no_reason_to_look_again() {
+        let folder = Folder::new("looking");
+        fs::write(folder.0.join("conf.yaml"), "1").unwrap();
+        let mut watch = Watch::new();
+        watch.follow(vec![folder.0.clone()]);
+        for _ in 0..10 {
+            watch.look();
+        }
+        assert!(timeout(Duration::from_millis(200), watch.reports.recv()).await.is_err());
+        fs::write(folder.0.join("other.yaml"), "1").unwrap();
+        assert!(timeout(Duration::from_secs(5), watch.reports.recv()).await.is_ok());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use http::HeaderValue;
 use marchproxy_balance::{Entered, Latency, Outcome, Standing, State};
 use pingora_core::upstreams::peer::HttpPeer;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use super::Upstream;
 use super::address::Address;
 use super::spread::hash;
+use super::sticky::{Cookie, Sticky};
 
 /// A server that requests can be sent to.
 pub struct Endpoint {
@@ -32,6 +34,8 @@ pub struct Endpoint {
     pub(super) is_local: bool,
     /// What names it in cookies, and for keys: the same in all processes.
     pub(super) tag: u64,
+    /// The cookie by which clients come back to it, if they are to.
+    pub(super) cookie: Option<Cookie>,
     /// Whether somebody checks its health.
     pub(super) is_checked: AtomicBool,
     /// Whether the last connection to it could not be made.
@@ -51,13 +55,16 @@ impl Endpoint {
         (weight, is_local): (u32, bool),
         peer: HttpPeer,
         standing: Arc<Standing>,
+        sticky: Option<&Sticky>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let Identity { address, name } = identity;
         let label: Arc<str> = address.to_string().into();
+        let tag = hash(label.as_bytes());
         Self {
             address,
-            tag: hash(label.as_bytes()),
+            tag,
+            cookie: sticky.and_then(|sticky| sticky.cookie(tag)),
             label,
             is_local,
             peer,
@@ -148,9 +155,10 @@ impl Seat {
         &self.endpoint.standing.latency
     }
 
-    /// What names its endpoint in a cookie.
-    pub fn tag(&self) -> u64 {
-        self.endpoint.tag
+    /// The field that gives a client the cookie of its endpoint, unless its cookie had this tag.
+    pub fn cookie(&self, tag: Option<u64>, is_secure: bool) -> Option<HeaderValue> {
+        let cookie = self.endpoint.cookie.as_ref().filter(|_| tag != Some(self.endpoint.tag))?;
+        Some(cookie.field(is_secure))
     }
 
     /// Notes what became of the request.

@@ -300,7 +300,7 @@ mod tests {
             headers: http::HeaderMap::from_iter([(HOST, http::HeaderValue::from_static("a"))]),
             body: OutboundBody::None,
             is_websocket: false,
-            manner: Manner { scheme: "http", keeps_connection: true, announced: None },
+            manner: crate::edge::Manner { scheme: "http", keeps_connection: true, announced: None },
         }
     }
 

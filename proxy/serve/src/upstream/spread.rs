@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use marchproxy_balance::{
-    Bound, ConsistentHash, LeastRequests, PeakEwma, Place, Roster, RoundRobin, State,
-};
+use marchproxy_balance::{LeastRequests, PeakEwma, Place, Roster, RoundRobin, State};
 use marchproxy_conf::model::{Balance, Upstream};
 
+use super::circle::Circle;
 use super::endpoint::{Endpoint, Hub, Seat};
+use super::sticky::tag_in;
 use crate::clock;
 
 /// How often one is drawn before all are looked through.
@@ -25,7 +25,7 @@ pub struct Endpoints {
     places: Vec<Place>,
     choice: Arc<Choice>,
     /// Positions in the list by what sticky cookies name.
-    by_tag: HashMap<u64, usize>,
+    by_tag: Arc<HashMap<u64, usize>>,
     /// Too few are usable, so that all are used.
     pub is_panic: bool,
 }
@@ -35,7 +35,7 @@ enum Choice {
     RoundRobin(RoundRobin),
     LeastRequests(LeastRequests),
     PeakEwma(PeakEwma),
-    ConsistentHash { keys: ConsistentHash, bound: u32, all_weight: u64 },
+    ConsistentHash(Circle),
 }
 
 /// What a request asks of the choice.
@@ -61,7 +61,7 @@ impl Endpoints {
             states: Vec::new(),
             places: Vec::new(),
             choice: Arc::new(Choice::RoundRobin(RoundRobin::new(&[]))),
-            by_tag: HashMap::new(),
+            by_tag: Arc::default(),
             is_panic: false,
         }
     }
@@ -75,14 +75,21 @@ impl Endpoints {
         old: &Self,
     ) -> Self {
         let Roster { places, is_panic } = roster;
-        let is_same = Arc::ptr_eq(&list, &old.list) && places == old.places;
+        let is_same_list = Arc::ptr_eq(&list, &old.list);
+        // A weight that an operator gives moves keys, also of an endpoint that is not used now.
+        let is_same =
+            is_same_list && places == old.places && config.balance != Balance::ConsistentHash;
         let choice = if is_same {
             Arc::clone(&old.choice)
         } else {
             Arc::new(choice(config, &list, &places, &old.choice))
         };
-        let tags = list.iter().enumerate().map(|(at, endpoint)| (endpoint.tag, at));
-        let by_tag = if config.sticky.is_some() { tags.collect() } else { HashMap::new() };
+        let by_tag = if is_same_list {
+            Arc::clone(&old.by_tag)
+        } else {
+            let with_cookie = list.iter().enumerate().filter(|(_, one)| one.cookie.is_some());
+            Arc::new(with_cookie.map(|(at, endpoint)| (endpoint.tag, at)).collect())
+        };
         Self { list, states, places, choice, by_tag, is_panic }
     }
 
@@ -107,11 +114,18 @@ impl Endpoints {
         }
         let seat = |at: usize| take(self.used(at)?);
         let draws = if self.places.is_empty() { 0 } else { DRAWS };
-        if let Some(drawn) = (0..draws).find_map(|_| seat(self.draw(wish, hub)?)) {
+        if let Some(drawn) = (0..draws).find_map(|_| seat(self.draw(wish, limit, hub)?)) {
             return Some(drawn);
         }
         let first = if self.places.is_empty() { 0 } else { fastrand::usize(..self.places.len()) };
         (first..self.places.len()).chain(0..first).find_map(seat)
+    }
+
+    /// What names the endpoint whose cookie this is, if it is one.
+    pub(super) fn tag_of(&self, cookie: &[u8]) -> Option<u64> {
+        let tag = tag_in(cookie)?;
+        let endpoint = self.list.get(*self.by_tag.get(&tag)?)?;
+        endpoint.cookie.as_ref().is_some_and(|ours| ours.is(cookie)).then_some(tag)
     }
 
     /// The endpoint that a cookie names, as long as it may have those that are stuck to it.
@@ -126,7 +140,7 @@ impl Endpoints {
         self.list.get(self.places.get(at)?.position)
     }
 
-    fn draw(&self, wish: Wish<'_>, hub: &Hub) -> Option<usize> {
+    fn draw(&self, wish: Wish<'_>, limit: u32, hub: &Hub) -> Option<usize> {
         let below = |bound| fastrand::u64(..bound);
         let running = |at| self.used(at).map_or(0, |endpoint| endpoint.standing.running());
         match &*self.choice {
@@ -141,17 +155,16 @@ impl Endpoints {
                     })
                 })
             }
-            Choice::ConsistentHash { keys, bound, all_weight } => {
+            Choice::ConsistentHash(circle) => {
                 let key = wish.key.unwrap_or_else(|| fastrand::u64(..));
-                let bound = Bound::new(*bound, hub.running(), *all_weight);
-                let is_full = |at: usize| {
+                circle.pick(key, hub.running(), |at, bound| {
                     let (Some(place), Some(one)) = (self.places.get(at), self.used(at)) else {
                         return true;
                     };
-                    let is_over = bound.is_full(one.standing.running(), place.weight);
-                    is_over || wish.tried.contains(&one.number)
-                };
-                keys.pick(key, is_full)
+                    let running = one.standing.running();
+                    let is_full = running >= limit || bound.is_full(running, place.weight);
+                    is_full || wish.tried.contains(&one.number)
+                })
             }
         }
     }
@@ -169,14 +182,11 @@ fn choice(config: &Upstream, list: &[Arc<Endpoint>], places: &[Place], old: &Cho
         Balance::LeastRequests => Choice::LeastRequests(LeastRequests::new(&weights)),
         Balance::PeakEwma => Choice::PeakEwma(PeakEwma::new(&weights)),
         Balance::ConsistentHash => {
-            let tags = places
-                .iter()
-                .filter_map(|place| Some((list.get(place.position)?.tag, place.weight)));
-            Choice::ConsistentHash {
-                keys: ConsistentHash::new(tags),
-                bound: config.hash.clone().unwrap_or_default().bound,
-                all_weight: weights.iter().copied().map(u64::from).sum(),
-            }
+            let old = match old {
+                Choice::ConsistentHash(old) => Some(old),
+                _ => None,
+            };
+            Choice::ConsistentHash(Circle::new(config, list, places, old))
         }
     }
 }

@@ -12,10 +12,10 @@ use crate::secret;
 
 /// What a key has at least.
 const LEAST_KEY: usize = 16;
-/// How much of the signature stands in the cookie.
+/// Bytes of the signature that stand in the cookie, after the tag.
 const SIGNATURE: usize = 16;
-/// The endpoint's tag and the signature, in hexadecimal digits.
-const LENGTH: usize = 2 * (8 + SIGNATURE);
+/// The hexadecimal digits of an endpoint's tag, which come first.
+const TAG: usize = 16;
 
 /// The cookies of one upstream.
 pub struct Sticky {
@@ -47,33 +47,50 @@ impl Sticky {
         secret::read(&config.key).is_ok_and(|key| key.bytes() == self.key)
     }
 
-    /// The tag of the endpoint that a request's cookie names, if it is signed by us.
-    pub fn tag(&self, headers: &HeaderMap) -> Option<u64> {
+    /// The value of the cookie of this name that a request has.
+    pub fn given<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
         let mut cookies = headers.get_all(COOKIE).iter();
-        let value = cookies.find_map(|field| cookie(field.as_bytes(), &self.name))?;
-        let value = std::str::from_utf8(value).ok().filter(|value| value.len() == LENGTH)?;
-        let (tag, signature) = value.split_at_checked(16)?;
-        let tag = u64::from_str_radix(tag, 16).ok()?;
-        let expected = self.signature(tag)?;
-        memcmp::eq(signature.as_bytes(), expected.as_bytes()).then_some(tag)
+        cookies.find_map(|field| cookie(field.as_bytes(), &self.name))
     }
 
-    /// The field that gives a client the cookie for an endpoint.
-    pub fn cookie(&self, tag: u64, is_secure: bool) -> Option<HeaderValue> {
-        let secure = if is_secure { "; Secure" } else { "" };
-        let (name, signature, attributes) = (&self.name, self.signature(tag)?, &self.attributes);
-        HeaderValue::try_from(format!("{name}={tag:016x}{signature}{attributes}{secure}")).ok()
-    }
-
-    /// The beginning of the signature, in hexadecimal digits.
-    fn signature(&self, tag: u64) -> Option<String> {
-        let signed = hmac_sha256(&self.key, &tag.to_be_bytes()).ok()?;
-        let mut text = String::with_capacity(2 * SIGNATURE);
-        for byte in signed.iter().take(SIGNATURE) {
-            let _ = write!(text, "{byte:02x}");
+    /// The cookie of the endpoint with this tag.
+    pub fn cookie(&self, tag: u64) -> Option<Cookie> {
+        let signature = hmac_sha256(&self.key, &tag.to_be_bytes()).ok()?;
+        let mut value = format!("{tag:0TAG$x}");
+        for byte in signature.iter().take(SIGNATURE) {
+            let _ = write!(value, "{byte:02x}");
         }
-        Some(text)
+        let plain = format!("{}={value}{}", self.name, self.attributes);
+        Some(Cookie {
+            secure: HeaderValue::try_from(format!("{plain}; Secure")).ok()?,
+            plain: HeaderValue::try_from(plain).ok()?,
+            value,
+        })
     }
+}
+
+/// The cookie of one endpoint. It is made once, not for each client.
+pub struct Cookie {
+    value: String,
+    plain: HeaderValue,
+    secure: HeaderValue,
+}
+
+impl Cookie {
+    /// Whether it has this value.
+    pub fn is(&self, value: &[u8]) -> bool {
+        value.len() == self.value.len() && memcmp::eq(value, self.value.as_bytes())
+    }
+
+    /// The field that gives it to a client.
+    pub fn field(&self, is_secure: bool) -> HeaderValue {
+        if is_secure { self.secure.clone() } else { self.plain.clone() }
+    }
+}
+
+/// The tag at the beginning of a cookie's value, as it says itself.
+pub fn tag_in(value: &[u8]) -> Option<u64> {
+    u64::from_str_radix(str::from_utf8(value.get(..TAG)?).ok()?, 16).ok()
 }
 
 /// The value of the cookie of that name in a `Cookie` field.
@@ -100,27 +117,39 @@ mod tests {
     #[test]
     fn a_cookie_of_ours_names_its_endpoint() {
         let ours = sticky(b"a key of ours");
-        let given = ours.cookie(7, false).unwrap();
-        let given = given.to_str().unwrap();
-        assert_eq!(ours.tag(&request(&format!("a=b; {given};c=d"))), Some(7));
-        assert_eq!(sticky(b"another key").tag(&request(given)), None);
+        let cookie = ours.cookie(7).unwrap();
+        let field = cookie.field(false);
+        let field = field.to_str().unwrap();
+        assert_eq!(cookie.field(true), format!("{field}; Secure"));
+        let headers = request(&format!("a=b; {field};c=d"));
+        let given = ours.given(&headers).unwrap();
+        assert_eq!((tag_in(given), cookie.is(given)), (Some(7), true));
+        assert!(!ours.cookie(8).unwrap().is(given));
+        assert!(!sticky(b"another key").cookie(7).unwrap().is(given));
     }
 
     #[test]
     fn what_was_tampered_with_is_not_believed() {
-        let ours = sticky(b"a key of ours");
-        let given = ours.cookie(7, true).unwrap();
-        let given = given.to_str().unwrap().split(';').next().unwrap().to_owned();
-        for at in 4..given.len() {
+        let ours = sticky(b"a key of ours").cookie(7).unwrap();
+        let given = ours.value.clone();
+        for at in 0..given.len() {
             let mut other = given.clone().into_bytes();
             other[at] = if other[at] == b'0' { b'1' } else { b'0' };
-            let other = String::from_utf8(other).unwrap();
-            assert_eq!(ours.tag(&request(&other)), None, "{other}");
+            assert!(!ours.is(&other), "{other:?}");
         }
-        for other in
-            ["", "srv", "srv=", "srv=zz", given.get(..20).unwrap(), &format!("{given}0"), "xsrv=1"]
-        {
-            assert_eq!(ours.tag(&request(other)), None, "{other}");
+        for other in ["", "zz", given.get(..20).unwrap(), &format!("{given}0")] {
+            assert!(!ours.is(other.as_bytes()), "{other}");
+        }
+        for other in ["", "zz", "000000000000000", "00000000000000zz"] {
+            assert_eq!(tag_in(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_cookie_of_the_name_is_looked_at() {
+        let ours = sticky(b"a key of ours");
+        for other in ["", "srv", "xsrv=1", "a=srv=1"] {
+            assert_eq!(ours.given(&request(other)), None, "{other}");
         }
     }
 }

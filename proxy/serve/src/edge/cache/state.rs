@@ -116,9 +116,10 @@ impl Flow {
             policy: &rules.policy,
             now: now(),
         };
-        let look = match has_certificate {
-            true => Look::Pass(Bypass::Certificate),
-            false => rules.store.cache.look(&asked, may_wait),
+        let look = if has_certificate {
+            Look::Pass(Bypass::Certificate)
+        } else {
+            rules.store.cache.look(&asked, may_wait)
         };
         self.caching.key = Some(key);
         Some(look)
