@@ -124,15 +124,14 @@ impl Edge {
             gather(client, flow, &mut outbound, taken, (times, alarm)).await?;
             now = clock::now();
         }
-        let _pass = match upstream.gate.try_enter() {
-            Some(pass) => pass,
-            None => {
-                let entering = std::pin::pin!(upstream.gate.enter());
-                let pass = wait(client, entering, times.end(), alarm).await?;
-                // What was waited here is not the endpoint's time.
-                now = clock::now();
-                pass
-            }
+        let _pass = if let Some(pass) = upstream.gate.try_enter() {
+            pass
+        } else {
+            let entering = std::pin::pin!(upstream.gate.enter());
+            let pass = wait(client, entering, times.end(), alarm).await?;
+            // What was waited here is not the endpoint's time.
+            now = clock::now();
+            pass
         };
         let (end, sent) = (times.end().0, (&outbound, &mut upload));
         let mut attempts = Attempts::begin(&upstream, &self.observer, flow, sent, (end, now))?;
