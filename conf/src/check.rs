@@ -31,6 +31,8 @@ pub(crate) struct Checked {
     pub secrets: Vec<Span>,
     /// What they are.
     pub secret_texts: Vec<String>,
+    /// The values that name a file.
+    pub files: Vec<Place>,
 }
 
 /// Checks a whole configuration.
@@ -49,6 +51,7 @@ struct Checker {
     skipped: usize,
     secrets: Vec<Span>,
     secret_texts: BTreeSet<String>,
+    files: Vec<Place>,
 }
 
 impl Checker {
@@ -244,8 +247,8 @@ impl Checker {
             let message = format!("there are {} more problems", self.skipped);
             self.problems.push(Problem::new("too-many-problems", Place::root(), message));
         }
-        let Self { problems, secrets, secret_texts, .. } = self;
-        Checked { problems, secrets, secret_texts: secret_texts.into_iter().collect() }
+        let Self { problems, secrets, secret_texts, files, .. } = self;
+        Checked { problems, secrets, secret_texts: secret_texts.into_iter().collect(), files }
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check::{self, Checked};
 use crate::decode;
-use crate::model::{Config, Secret};
+use crate::model::Config;
 use crate::problem::{Place, Problem, Severity};
 use crate::source::{Source, Sources, Span, Texts};
 use crate::tree::{self, Entry, Kind, Node};
@@ -126,15 +126,11 @@ fn read(files: Vec<Source>, mut problems: Vec<Problem>) -> Result<Loaded, Refuse
     let is_readable = problems.is_empty();
     let (root, conflicts) = merge::merge(trees);
     problems.extend(conflicts);
-    let Checked { problems: found, secrets, secret_texts } = check::check(&root);
+    let Checked { problems: found, secrets, secret_texts, files: named } = check::check(&root);
     problems.extend(found);
 
-    let config = decode(&root, is_readable, &mut problems);
+    let config = decode(&with_absolute_files(&root, &named, &files), is_readable, &mut problems);
     let sources = Sources(Arc::new(Texts { files, root, secrets, hidden_words: secret_texts }));
-    let config = config.map(|mut config| {
-        make_absolute(&mut config, &sources);
-        config
-    });
     let has_error =
         |problems: &[Problem]| problems.iter().any(|problem| problem.severity == Severity::Error);
     match config {
@@ -206,55 +202,20 @@ fn without(node: &Node, keys: &HashSet<Span>) -> Node {
     Node { span: node.span, kind }
 }
 
-/// Makes the files that the configuration names absolute, as seen from the file that names them.
-fn make_absolute(config: &mut Config, sources: &Sources) {
-    let root = Place::root();
-    let absolute = |file: &mut PathBuf, place: Place| {
-        if file.is_relative()
-            && let Some(folder) = sources.folder(&place)
-        {
-            *file = folder.join(&*file);
-        }
-    };
-    for (index, certificate) in config.certificates.iter_mut().enumerate() {
-        let place = root.key("certificates").index(index);
-        absolute(&mut certificate.chain, place.key("chain"));
-        if let Secret::File(file) = &mut certificate.key {
-            absolute(file, place.key("key").key("file"));
+/// The tree with the files that it names made absolute, as seen from the file that names them.
+fn with_absolute_files(root: &Node, places: &[Place], files: &[Source]) -> Node {
+    let mut root = root.clone();
+    for place in places {
+        let Some(node) = root.at_mut(place) else { continue };
+        let source = usize::try_from(node.span.file).ok().and_then(|at| files.get(at));
+        let folder = source.and_then(Source::folder);
+        let path = folder.zip(node.text()).map(|(folder, name)| folder.join(name));
+        // What is no text cannot be told on, and stays as it is.
+        if let Some(path) = path.as_deref().and_then(Path::to_str) {
+            node.kind = Kind::Quoted(path.into());
         }
     }
-    for (index, upstream) in config.upstreams.iter_mut().enumerate() {
-        if let Some(ca) = upstream.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
-            absolute(ca, root.key("upstreams").index(index).key("tls").key("ca"));
-        }
-        if let Some(Secret::File(file)) = upstream.sticky.as_mut().map(|sticky| &mut sticky.key) {
-            let place = root.key("upstreams").index(index).key("sticky");
-            absolute(file, place.key("key").key("file"));
-        }
-    }
-    if let Some(file) = &mut config.access_log.file {
-        absolute(file, root.key("access_log").key("file"));
-    }
-    if let Some(traces) = &mut config.traces {
-        let place = root.key("traces");
-        if let Some(ca) = traces.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
-            absolute(ca, place.key("tls").key("ca"));
-        }
-        for (name, secret) in &mut traces.headers {
-            if let Secret::File(file) = secret {
-                absolute(file, place.key("headers").key(name.as_str()).key("file"));
-            }
-        }
-    }
-    for (index, page) in config.error_pages.iter_mut().enumerate() {
-        absolute(&mut page.file, root.key("error_pages").index(index).key("file"));
-    }
-    for (route, index) in config.routes.iter_mut().zip(0..) {
-        for (page, page_index) in route.error_pages.iter_mut().zip(0..) {
-            let pages = root.key("routes").index(index).key("error_pages");
-            absolute(&mut page.file, pages.index(page_index).key("file"));
-        }
-    }
+    root
 }
 
 #[cfg(test)]

@@ -108,12 +108,6 @@ impl Sources {
     pub fn is_written(&self, place: &Place) -> bool {
         self.0.root.find(place).steps == place.steps().len()
     }
-
-    /// The folder of the file that a value was written in; `None` for text that is not a file.
-    pub(crate) fn folder(&self, place: &Place) -> Option<&Path> {
-        let span = self.span(place, Part::Value)?;
-        self.0.files.get(usize::try_from(span.file).ok()?)?.path.as_deref()?.parent()
-    }
 }
 
 impl Source {
@@ -121,6 +115,11 @@ impl Source {
         let starts = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
         let lines = std::iter::once(0).chain(starts).collect();
         Self { name, path, text, lines }
+    }
+
+    /// The folder that it is in; `None` for text that is not a file.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.path.as_deref()?.parent()
     }
 
     /// The name that is shown.

@@ -87,6 +87,21 @@ impl Node {
         found
     }
 
+    /// The value that stands at `place`.
+    pub(crate) fn at_mut(&mut self, place: &Place) -> Option<&mut Self> {
+        let mut node = self;
+        for step in place.steps() {
+            node = match (step, &mut node.kind) {
+                (Step::Index(index), Kind::Sequence(items)) => items.get_mut(*index)?,
+                (Step::Key(key), Kind::Mapping(entries)) => {
+                    &mut entries.iter_mut().find(|entry| *entry.key == **key)?.value
+                }
+                _ => return None,
+            };
+        }
+        Some(node)
+    }
+
     /// A copy, all of whose parts stand where the alias does that repeats it.
     fn standing_at(&self, span: Span) -> Self {
         let kind = match &self.kind {

@@ -1,7 +1,7 @@
 use super::{Checker, Path, words};
 use crate::nearest::nearest;
 use crate::problem::Problem;
-use crate::shape::{Bounded, Shape};
+use crate::shape::{Bounded, Format, Shape};
 use crate::tree::{Kind, Node};
 
 impl Checker {
@@ -40,6 +40,9 @@ impl Checker {
         if let Err(why) = bounded.format.check(text) {
             let message = format!("{} cannot be {}", path.subject(), words::quoted(text));
             return self.add(Problem::new("bad-value", path.place(), message).label(why));
+        }
+        if bounded.format == Format::File {
+            self.files.push(path.place());
         }
         let (Some(least), Some(most)) = (&bounded.least, &bounded.most) else { return };
         let amount = |text: &str| bounded.format.amount(text);

@@ -161,6 +161,35 @@ fn files_are_named_relative_to_the_file_that_names_them() {
 }
 
 #[test]
+fn every_key_that_names_a_file_does_so_also_by_way_of_an_alias() {
+    let text = format!(
+        "{FINE}certificates: [{{ name: c, chain: c.pem, key: {{ file: c.key }}, ocsp: &o {{ issuer: i, cache: o }} }},\n  \
+         {{ name: i, chain: c.pem, key: {{ file: c.key }}, ocsp: *o }}]\n"
+    );
+    let text = text.replace(
+        "8080\n",
+        "8080\n    tls: { certificates: [c], clients: { verify: required, ca: ca.pem, crl: crl.pem },\
+         tickets: { keys: { file: t.key } }, policies: [{ names: [a.test], clients: { verify: required, ca: b.pem } }] }\n",
+    );
+    let folder = Folder::new(&[("a.yaml", &text)]);
+    let config = folder.loaded().config;
+    let tls = config.listeners[0].tls.as_ref().unwrap();
+    let clients = tls.clients.as_ref().unwrap();
+    assert_eq!(clients.ca, folder.0.join("ca.pem"));
+    assert_eq!(clients.crl.as_deref(), Some(&*folder.0.join("crl.pem")));
+    let others = tls.policies[0].clients.as_ref().unwrap();
+    assert_eq!(others.ca, folder.0.join("b.pem"));
+    let keys = tls.tickets.keys.as_ref().unwrap();
+    assert_eq!(*keys, Secret::File(folder.0.join("t.key")));
+    for certificate in &config.certificates {
+        let ocsp = certificate.ocsp.as_ref().unwrap();
+        assert_eq!(ocsp.issuer.as_deref(), Some(&*folder.0.join("i")));
+        assert_eq!(ocsp.cache.as_deref(), Some(&*folder.0.join("o")));
+    }
+    assert_eq!(config.certificates[1].name.as_str(), "i");
+}
+
+#[test]
 fn the_digest_is_of_what_is_said_and_not_of_how() {
     let other = "# another\nupstreams: [{ endpoints: ['127.0.0.1:3000'], name: 'app' }]\n\
         routes: [{ upstream: app, name: all, match: { path: / } }]\n\
