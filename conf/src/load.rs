@@ -130,7 +130,13 @@ fn read(files: Vec<Source>, mut problems: Vec<Problem>) -> Result<Loaded, Refuse
     problems.extend(found);
 
     let config = decode(&with_absolute_files(&root, &named, &files), is_readable, &mut problems);
-    let sources = Sources(Arc::new(Texts { files, root, secrets, hidden_words: secret_texts }));
+    let sources = Sources(Arc::new(Texts {
+        files,
+        root,
+        secrets,
+        hidden_words: secret_texts,
+        is_whole: is_readable,
+    }));
     let has_error =
         |problems: &[Problem]| problems.iter().any(|problem| problem.severity == Severity::Error);
     match config {

@@ -1,8 +1,10 @@
 //! The texts a configuration was read from, and where in them each value stands.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::Status;
 use crate::problem::{Part, Place, Problem};
 use crate::tree::Node;
 
@@ -42,6 +44,8 @@ pub(crate) struct Texts {
     pub secrets: Vec<Span>,
     /// What they are; they may stand elsewhere as well.
     pub hidden_words: Vec<String>,
+    /// Whether all files could be read and all their text is YAML.
+    pub is_whole: bool,
 }
 
 /// One text.
@@ -102,6 +106,19 @@ impl Sources {
     /// The files that were read, in the order of reading.
     pub fn files(&self) -> &[Source] {
         &self.0.files
+    }
+
+    /// Where the status listener is to be, also when something else is wrong; `None` when that
+    /// cannot be told.
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        if !self.0.is_whole {
+            return None;
+        }
+        let place = Place::root().key("status").key("address");
+        if !self.is_written(&place) {
+            return Some(Status::default().address.get());
+        }
+        self.0.root.find(&place).node.text()?.parse().ok()
     }
 
     /// Whether the value at `place` was written, rather than being a default.

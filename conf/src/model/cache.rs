@@ -30,7 +30,8 @@ impl Default for Cache {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("x-noun" = "a route's `cache`"))]
 pub struct RouteCache {
-    /// How long an answer is fresh that does not say so itself. Absent: such an answer is not kept.
+    /// How long an answer is fresh that does not say so itself, if its request has no `Cookie` or it
+    /// says `public`. Absent: such an answer is not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-min" = "1s", "x-max" = "365d"))]
     pub default: Option<Time>,

@@ -85,11 +85,12 @@ impl Circuit {
             Circuits::Open(_) => None,
             Circuits::HalfOpen(since, before) => {
                 let probes = counts.since(before);
-                if probes.failed > 0 {
+                // What ran before it opened says nothing of how it is now.
+                if probes.probes_failed > 0 {
                     self.open(policy, now);
                     return Some(Trip::Opened);
                 }
-                if probes.answered >= u64::from(policy.probes) {
+                if probes.probed >= u64::from(policy.probes) {
                     self.reset();
                     probe(None);
                     return Some(Trip::Closed);

@@ -8,7 +8,7 @@ use crate::standing::Counts;
 /// Whether an endpoint is out.
 #[derive(Debug, Default)]
 pub(crate) struct Ejected {
-    until: Option<Moment>,
+    out: Option<(Cause, Moment)>,
     /// Ejections that are remembered.
     count: u32,
     /// When it came back the last time.
@@ -41,31 +41,36 @@ impl Cause {
 
 impl Ejected {
     pub fn is_out(&self) -> bool {
-        self.until.is_some()
+        self.out.is_some()
     }
 
     /// Until when it is out.
     pub fn until(&self) -> Option<Moment> {
-        self.until
+        self.out.map(|(_, until)| until)
+    }
+
+    /// Why it is out, and until when.
+    pub fn out(&self) -> Option<(Cause, Moment)> {
+        self.out
     }
 
     /// Ejects it.
-    pub fn eject(&mut self, policy: &Ejection, now: Moment) {
+    pub fn eject(&mut self, policy: &Ejection, cause: Cause, now: Moment) {
         let longest = policy.longest.duration();
         if now.since(self.back) >= longest {
             self.count = 0;
         }
         let factor = 1_u32.checked_shl(self.count).unwrap_or(u32::MAX);
         let time = policy.time.duration().saturating_mul(factor).min(longest);
-        self.until = Some(now.after(time));
+        self.out = Some((cause, now.after(time)));
         self.count = self.count.saturating_add(1);
     }
 
     /// Lets it back when its time is over; `true`: it just came.
     pub fn release(&mut self, now: Moment) -> bool {
-        let is_over = self.until.is_some_and(|until| until <= now);
+        let is_over = self.until().is_some_and(|until| until <= now);
         if is_over {
-            self.until = None;
+            self.out = None;
             self.back = now;
             self.period = None;
         }
@@ -84,7 +89,8 @@ impl Ejected {
         }
         self.period = Some((now, counts));
         let counted = counts.since(before);
-        (counted.answered >= u64::from(policy.requests)).then_some(counted)
+        let count = counted.answered.max(counted.timed);
+        (count >= u64::from(policy.requests)).then_some(counted)
     }
 }
 
@@ -106,7 +112,7 @@ pub(crate) fn outliers(policy: &Ejection, periods: &[Option<Counts>]) -> Vec<(us
     let total = counted.iter().fold(Counts::default(), |sum, (_, counts)| Counts {
         answered: sum.answered.saturating_add(counts.answered),
         failed: sum.failed.saturating_add(counts.failed),
-        waited: 0,
+        ..sum
     });
     let median = median_wait(&counted);
     let mut found = Vec::new();
@@ -135,7 +141,7 @@ fn permille(counts: Counts) -> u64 {
 
 /// Nanoseconds that an answer was waited for, on average.
 fn wait(counts: Counts) -> u64 {
-    counts.waited.checked_div(counts.answered).unwrap_or(0)
+    counts.waited.checked_div(counts.timed).unwrap_or(0)
 }
 
 fn median_wait(counted: &[(usize, Counts)]) -> u64 {

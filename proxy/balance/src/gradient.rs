@@ -32,6 +32,12 @@ impl Gradient {
         Self { least, most, limit: least, usual: None }
     }
 
+    /// Between these bounds, from a limit on that was found before, as far as they allow it.
+    pub fn beginning_at(limit: u32, least: u32, most: u32) -> Self {
+        let new = Self::new(least, most);
+        Self { limit: f64::from(limit).clamp(new.least, new.most), ..new }
+    }
+
     /// The limit.
     pub fn limit(&self) -> u32 {
         whole(self.limit)

@@ -159,7 +159,7 @@ impl Reviewing<'_> {
         let found = candidates(policy, members, judged, now).into_iter();
         for (at, cause) in found.take(usize::try_from(room).unwrap_or(usize::MAX)) {
             if let Some(judged) = judged.get_mut(at) {
-                judged.ejected.eject(policy, now);
+                judged.ejected.eject(policy, cause, now);
                 self.events.push((at, Event::Ejected(cause)));
             }
         }
@@ -207,8 +207,10 @@ fn candidates(
     for (at, (member, judged)) in members.iter().zip(judged).enumerate() {
         let period = judged.ejected.period(policy, member.standing.counts(), now);
         if judged.ejected.is_out() || !member.is_wanted() {
-            // What fails while it is out is of before, or of its going.
-            member.standing.forget_row();
+            // What fails while it is out is of before. One that drains still has clients.
+            if member.standing.mode() != Mode::Draining {
+                member.standing.forget_row();
+            }
             periods.push(None);
             continue;
         }

@@ -109,7 +109,8 @@ impl Roster {
     /// A roster of those that are usable, or of all that are wanted when their share is less than
     /// `panic`.
     ///
-    /// Those of the own zone come first, as long as the share `local` of them, by weight, is there.
+    /// Those of the own zone come first, as long as the share `local` of them, by weight, is there, and
+    /// not all are used.
     pub(crate) fn of(candidates: &[Candidate], panic: Share, local: Share) -> Self {
         let count = |is: fn(State) -> bool| {
             let states = candidates.iter().filter(|candidate| is(candidate.state));
@@ -117,7 +118,10 @@ impl Roster {
         };
         let (usable, wanted) = (count(State::is_usable), count(State::is_wanted));
         let least = u64::from(panic.as_percent()).saturating_mul(wanted);
-        let is_panic = usable.saturating_mul(100) < least;
+        let has_too_few = usable.saturating_mul(100) < least;
+        // Unless there is nobody else to be used.
+        let is_panic = has_too_few
+            && candidates.iter().any(|one| one.state.is_last_resort() && !one.state.is_usable());
         let is_in = if is_panic { State::is_last_resort } else { State::is_usable };
         let are_even = candidates.iter().all(|candidate| candidate.permille == SCALE);
         let places = candidates.iter().enumerate().filter(|(_, candidate)| is_in(candidate.state));
@@ -128,7 +132,9 @@ impl Roster {
             let weight = if are_even || is_panic { weight } else { narrow(scaled()) };
             Place { position, weight }
         });
-        let places = prefer_local(places.collect(), candidates, local);
+        let places: Vec<Place> = places.collect();
+        // When too few are well, those of the own zone may be none of them.
+        let places = if is_panic { places } else { prefer_local(places, candidates, local) };
         Self { places, is_panic }
     }
 }

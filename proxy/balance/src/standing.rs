@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use marchproxy_decide::exchange::Moment;
+
 use crate::breaker::Circuit;
 use crate::check::Checked;
-use crate::ejection::Ejected;
+use crate::ejection::{Cause, Ejected};
 use crate::latency::Latency;
 
 /// After this a slow answer counts for 37 %.
@@ -20,7 +22,10 @@ pub struct Standing {
     running: AtomicU32,
     answered: AtomicU64,
     failed: AtomicU64,
+    timed: AtomicU64,
     waited: AtomicU64,
+    probed: AtomicU64,
+    probes_failed: AtomicU64,
     broken_in_a_row: AtomicU32,
     /// Requests that may still enter while its breaker is half open.
     probes: AtomicU32,
@@ -52,6 +57,9 @@ pub enum Outcome {
     /// No connection, no answer in time, a broken one, or one that says that what is behind the
     /// endpoint is gone (502, 503, 504).
     Broken,
+    /// None was waited for any longer, as another endpoint answered: it would have taken more than
+    /// this.
+    Left(Duration),
 }
 
 /// What an operator wants of an endpoint.
@@ -71,8 +79,14 @@ pub enum Mode {
 pub(crate) struct Counts {
     pub answered: u64,
     pub failed: u64,
-    /// Nanoseconds that answers were waited for.
+    /// Those of which it is known how long they were waited for.
+    pub timed: u64,
+    /// Nanoseconds that these were waited for.
     pub waited: u64,
+    /// Those that a half open breaker had let in.
+    pub probed: u64,
+    /// Of these, those that failed.
+    pub probes_failed: u64,
 }
 
 /// What the keeper has made of it.
@@ -81,7 +95,7 @@ pub(crate) struct Judged {
     pub circuit: Circuit,
     pub ejected: Ejected,
     /// Since when it may be used again; `None`: it may not be, or always could.
-    pub warming_since: Option<marchproxy_decide::exchange::Moment>,
+    pub warming_since: Option<Moment>,
     pub is_known: bool,
     pub was_usable: bool,
 }
@@ -92,7 +106,10 @@ impl Default for Standing {
             running: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            timed: AtomicU64::new(0),
             waited: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
+            probes_failed: AtomicU64::new(0),
             broken_in_a_row: AtomicU32::new(0),
             probes: AtomicU32::new(EVERYONE),
             mode: AtomicU8::new(0),
@@ -141,15 +158,22 @@ impl Standing {
 
     /// Notes what became of a request that entered. `true`: the keeper should look.
     pub fn note(&self, entered: &Entered, outcome: Outcome) -> bool {
-        entered.is_probing.store(false, Ordering::Relaxed);
         let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
+        if let Outcome::Good(waited) | Outcome::Error(waited) | Outcome::Left(waited) = outcome {
+            add(&self.waited, u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+            add(&self.timed, 1);
+        }
         let (is_broken, has_failed) = match outcome {
-            Outcome::Good(waited) | Outcome::Error(waited) => {
-                add(&self.waited, u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
-                (false, matches!(outcome, Outcome::Error(_)))
-            }
+            Outcome::Good(_) => (false, false),
+            Outcome::Error(_) => (false, true),
             Outcome::Broken => (true, true),
+            // Nothing came of it: neither good nor bad, and a probe is free for another.
+            Outcome::Left(_) => return false,
         };
+        if entered.is_probing.swap(false, Ordering::Relaxed) {
+            add(&self.probed, 1);
+            add(&self.probes_failed, has_failed.into());
+        }
         if is_broken {
             self.broken_in_a_row.fetch_add(1, Ordering::Relaxed);
         } else if self.broken_in_a_row.load(Ordering::Relaxed) != 0 {
@@ -174,7 +198,11 @@ impl Standing {
     /// Follows an operator.
     pub fn set_mode(&self, mode: Mode) {
         let number = match mode {
-            Mode::Serving => 0,
+            Mode::Serving => {
+                // What failed until now is of before.
+                self.forget_row();
+                0
+            }
             Mode::Draining => 1,
             Mode::Disabled => 2,
         };
@@ -199,10 +227,23 @@ impl Standing {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many answers it gave, and how long they were waited for together.
+    /// Why it is ejected, and until when; `None`: it is not.
+    pub fn ejected(&self) -> Option<(Cause, Moment)> {
+        self.judged().ejected.out()
+    }
+
+    /// Whether it is so unwell that not even those stay who are bound to it: checks say so, its
+    /// breaker is open, or it has failed so often in a row; 0: however often.
+    pub fn is_failing(&self, consecutive: u32) -> bool {
+        self.checked().is_healthy() == Some(false)
+            || self.judged().circuit.is_open()
+            || (consecutive > 0 && self.broken_in_a_row() >= consecutive)
+    }
+
+    /// How many of its answers were waited for how long together. Of one that fails it is not known.
     pub fn answers(&self) -> (u64, Duration) {
         let counts = self.counts();
-        (counts.answered, Duration::from_nanos(counts.waited))
+        (counts.timed, Duration::from_nanos(counts.waited))
     }
 
     /// Failures in a row.
@@ -224,7 +265,10 @@ impl Standing {
         Counts {
             answered: self.answered.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            timed: self.timed.load(Ordering::Relaxed),
             waited: self.waited.load(Ordering::Relaxed),
+            probed: self.probed.load(Ordering::Relaxed),
+            probes_failed: self.probes_failed.load(Ordering::Relaxed),
         }
     }
 
@@ -238,8 +282,11 @@ impl Counts {
         Self {
             answered: self.answered.saturating_sub(earlier.answered),
             failed: self.failed.saturating_sub(earlier.failed),
+            timed: self.timed.saturating_sub(earlier.timed),
             // So many wait at one time that this goes round within weeks.
             waited: self.waited.wrapping_sub(earlier.waited),
+            probed: self.probed.saturating_sub(earlier.probed),
+            probes_failed: self.probes_failed.saturating_sub(earlier.probes_failed),
         }
     }
 }

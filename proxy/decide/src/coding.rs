@@ -59,6 +59,12 @@ impl Wish {
         }
     }
 
+    /// Its client is known by more than these fields: its answer may hold secrets of one user.
+    #[must_use]
+    pub fn of_someone(self, is_known: bool) -> Self {
+        Self { is_authenticated: self.is_authenticated || is_known, ..self }
+    }
+
     /// Whether no body follows the head, whatever that says.
     pub fn is_head(&self) -> bool {
         self.is_head

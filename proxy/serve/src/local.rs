@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use ask::ask;
+pub use ask::{NotDone, ask};
 pub use serve::LocalSocket;
 
 /// The longest line, in bytes.

@@ -21,12 +21,13 @@ mod sticky;
 mod trust;
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderMap;
 use marchproxy_balance::{Budget, Member, Policy, Review, Standing, State, review};
-use marchproxy_conf::model;
+use marchproxy_conf::model::{self, Balance, HashBy};
 use marchproxy_conf::values::Name;
 use marchproxy_decide::verdict::Reason;
 use marchproxy_decide::wire::proxy_protocol::Client;
@@ -45,6 +46,7 @@ pub use endpoint::{Endpoint, Seat};
 use endpoint::{Hub, Identity};
 pub use failure::{Failure, Fate};
 use gate::Gate;
+pub use gate::Pass;
 pub use pool::Pool;
 pub use session::Session;
 pub use source::Found;
@@ -62,7 +64,7 @@ pub struct Upstream {
     /// As configured.
     pub config: model::Upstream,
     /// How many requests it is given at one time.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// How many retries it bears.
     pub budget: Arc<Budget>,
     /// Its cookies, if clients are to come back to the same endpoint.
@@ -112,7 +114,7 @@ impl Upstream {
         Ok(Self {
             name: config.name.as_str().into(),
             config: config.clone(),
-            gate: Gate::new(&config.limits),
+            gate: Gate::following(old.map(|old| &old.gate), &config.limits),
             budget: old.map(|old| Arc::clone(&old.budget)).unwrap_or_default(),
             sticky,
             trust,
@@ -128,7 +130,7 @@ impl Upstream {
             endpoints: ArcSwap::from_pointee(Endpoints::none()),
             known: Mutex::new(known.unwrap_or_default()),
             sources: config.endpoints.iter().map(Source::new).collect(),
-            hub: Arc::default(),
+            hub: old.map(|old| Arc::clone(&old.hub)).unwrap_or_default(),
             tasks: Mutex::default(),
         })
     }
@@ -153,6 +155,18 @@ impl Upstream {
     pub fn pick(&self, wish: Wish<'_>) -> Option<Seat> {
         let limit = self.config.limits.endpoint_requests.unwrap_or(u32::MAX);
         self.endpoints.load().pick(wish, limit, &self.hub)
+    }
+
+    /// The key of a client's address, if that says which endpoint it goes to.
+    pub fn key_of_address(&self, address: IpAddr) -> Option<u64> {
+        let by = self.config.hash.as_ref().map_or(HashBy::Address, |hash| hash.by);
+        if self.config.balance != Balance::ConsistentHash || by != HashBy::Address {
+            return None;
+        }
+        Some(match address.to_canonical() {
+            IpAddr::V4(address) => hash(&address.octets()),
+            IpAddr::V6(address) => hash(&address.octets()),
+        })
     }
 
     /// What names the endpoint that a client had before, if its cookie is one of ours.
@@ -188,6 +202,7 @@ impl Upstream {
                 "state": State::Unhealthy.as_str(),
                 "running": 0,
                 "check_error": missing.why,
+                "ejected": null,
             })
         });
         json!({
@@ -219,6 +234,8 @@ impl Upstream {
     /// Serves from now on: names are looked up again and again, and endpoints are looked after,
     /// until it is dropped or [`Upstream::retire`]d. To be called once, on the control thread.
     pub fn begin(self: &Arc<Self>, resolver: &Arc<Resolver>, observer: &Arc<Observer>) {
+        observer.metrics.upstreams.begin(&self.config);
+        self.gate.begin();
         self.list();
         self.look(observer);
         self.spawn(keeper::keep(Arc::downgrade(self), Arc::clone(observer)));

@@ -78,7 +78,7 @@ async fn what_the_cache_holds_is_shown() {
 async fn what_cannot_be_done_is_told() {
     let site = Site::new("").await;
     let ended = site.command(&["cache", "purge", "--url", "test.example/a"]).await;
-    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.code(), 2);
     assert!(ended.output().contains("`test.example/a` is no URL"), "{ended:?}");
     for words in [&["cache", "purge"][..], &["cache", "purge", "--all", "--tag", "x"]] {
         assert_eq!(site.command(words).await.code(), 2, "{words:?}");

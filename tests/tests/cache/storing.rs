@@ -362,3 +362,16 @@ async fn what_a_client_with_a_certificate_gets_is_for_it_alone() {
     let after = ask(&without, "GET").await;
     assert!(told(&after).contains("fwd=uri-miss"), "what it changes is not kept: {after:?}");
 }
+
+#[tokio::test]
+async fn what_is_changed_by_way_of_another_route_is_not_kept_either() {
+    let routes = "routes: [{ name: write, match: { path: /, methods: [POST] }, upstream: app }, ";
+    let text = text("", "").replace("routes: [", routes);
+    let site = Site::over(Origin::start().await, &text).await;
+    assert!(site.keeps("/", &[FRESH]).await);
+    let failed = [("content-length", "0"), ("x-script", "status 500")];
+    assert_eq!(site.ask("POST", "/", &failed).await.status, 500);
+    assert!(told(&site.get("/", &[]).await).contains("; hit"), "nothing has changed");
+    assert_eq!(site.ask("POST", "/", &[("content-length", "0")]).await.status, 200);
+    assert!(told(&site.get("/", &[FRESH]).await).contains("fwd=uri-miss"));
+}

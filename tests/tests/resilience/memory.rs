@@ -60,6 +60,24 @@ async fn a_download_that_the_client_does_not_take_stops_at_the_origin() {
 }
 
 #[tokio::test]
+async fn a_body_of_tiny_pieces_is_kept_for_a_retry_without_the_buffers_they_came_in() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::before(origin.address()).await;
+    let before = proxy.memory();
+    let mut connection = proxy.connect().await;
+    let size = 10_000;
+    connection.send(format!("POST / HTTP/1.1\r\nHost: a\r\ncontent-length: {size}\r\n\r\n")).await;
+    for _ in 0..size - 1 {
+        connection.send("x").await;
+    }
+    connection.taken().await;
+    let after = proxy.memory();
+    assert!(after < before + ROOM, "{before} KiB became {after} KiB");
+    connection.send("x").await;
+    assert_eq!(connection.answer().await.seen().body_length, size);
+}
+
+#[tokio::test]
 async fn a_large_body_streams_through_with_bounded_memory() {
     let origin = Origin::start().await;
     let proxy = Proxy::before(origin.address()).await;

@@ -296,3 +296,24 @@ async fn a_file_without_authorities_or_lists_is_an_error() {
         assert!(ended.output().contains(named), "{named}: {}", ended.output());
     }
 }
+
+#[tokio::test]
+async fn what_a_client_with_a_certificate_gets_is_not_compressed_by_default() {
+    let (servers, authority) = (Authority::new(), Authority::new());
+    let origin = Origin::start().await;
+    let shop = servers.leaf(&["shop.example.com"], Kind::Ecdsa);
+    let setup = Setup::new().set("origin", origin.address()).leaf("shop", &shop);
+    let keys = "upstream: app\n    compress: { types: [\"application/*\", \"text/*\"] }";
+    let text = TEXT.replace("@clients@", OPTIONAL).replace("upstream: app", keys);
+    let proxy = setup.file("ca.pem", authority.pem()).start(&text).await;
+    let client = TlsClient::trusting(&servers, "shop.example.com");
+    let own = authority.leaf(&["client.internal"], Kind::Ecdsa);
+    let coding = async |client: TlsClient| {
+        let (mut connection, _) = client.connect(proxy.web()).await;
+        let fields = "Host: shop.example.com\r\nx-script: size 5000\r\naccept-encoding: gzip\r\n";
+        connection.send(format!("GET / HTTP/1.1\r\n{fields}\r\n")).await;
+        connection.answer().await.field("content-encoding").map(str::to_owned)
+    };
+    assert_eq!(coding(client.clone()).await.as_deref(), Some("gzip"));
+    assert_eq!(coding(client.showing(&own)).await, None);
+}

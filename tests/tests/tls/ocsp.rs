@@ -230,13 +230,20 @@ async fn an_answer_is_renewed_in_time_and_gone_when_the_certificate_is_revoked()
     let site = Site::new();
     let short = Register { arguments: vec!["-nmin", "1"], ..site.register() };
     let responder = Responder::start(Manner::Answer(short.clone())).await;
-    let proxy = site.start(&responder.url()).await;
+    let kept = Folder::new();
+    let cache = format!(", cache: \"{}\"", kept.path().display());
+    let proxy = site.setup().start(&asking(&responder.url(), &cache)).await;
     site.is_stapled(&proxy).await;
     responder.behave(Manner::Answer(short.revoking()));
     // Before the minute is over.
     counted(&proxy, "revoked", Duration::from_secs(50)).await;
     assert_eq!(site.staple(&proxy).await, None);
     assert_eq!(expiry(&proxy).await, 0.0);
+    // Nor does the next process staple what was kept before.
+    drop(proxy);
+    let away = format!("http://127.0.0.1:{}/", ports::free());
+    let proxy = site.setup().start(&asking(&away, &cache)).await;
+    assert_eq!(site.staple(&proxy).await, None);
 }
 
 #[tokio::test]

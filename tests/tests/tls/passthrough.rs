@@ -159,3 +159,33 @@ async fn an_upstream_that_encrypts_is_no_place_to_pass_on_to() {
     let ended = setup.run(&["check"], &TEXT.replace("upstream: bank", "upstream: bonk")).await;
     assert!(ended.output().contains("unknown-upstream"), "{}", ended.output());
 }
+
+#[tokio::test]
+async fn the_limits_and_the_hash_of_the_upstream_hold() {
+    let (theirs, leaf) = bank();
+    let origins = [
+        Origin::tls(&leaf, &["http/1.1"]).await,
+        Origin::tls(&leaf, &["http/1.1"]).await,
+        Origin::tls(&leaf, &["http/1.1"]).await,
+    ];
+    let addresses = origins.each_ref().map(|origin| format!("\"{}\"", origin.address())).join(", ");
+    let keys = "balance: consistent_hash, hash: { by: address, bound: 1000 }, \
+                limits: { requests: 4, waiting: 0 }, timeouts:";
+    let text = TEXT.replace("\"@origin@\"", &addresses).replace("timeouts:", keys);
+    let site = Site::with(&text, "").await;
+    let client = TlsClient::trusting(&theirs, "bank.example.com");
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(client.connect(site.proxy.web()).await);
+    }
+    let mut counts = origins.each_ref().map(Origin::connections);
+    counts.sort_unstable();
+    assert_eq!(counts, [0, 0, 4], "one address, one endpoint");
+    assert!(client.handshake(site.proxy.web()).await.is_err());
+    assert_eq!(site.count("busy").await, 1.0);
+    drop(held);
+    eventually("there is room again", async || {
+        client.handshake(site.proxy.web()).await.is_ok().then_some(())
+    })
+    .await;
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use marchproxy_tests::Fault;
+use marchproxy_tests::{Connection, Fault};
 
 use crate::group::Group;
 
@@ -156,4 +156,41 @@ async fn what_a_client_causes_is_not_blamed_on_an_endpoint() {
         drop(connection);
     }
     assert_eq!(group.states().await, ["serving", "serving"]);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_slowly_does_not_make_an_endpoint_slow() {
+    let keys = "    ejection: { slow: 3, period: 500ms, requests: 3, time: 1m }\n    \
+                balance: consistent_hash\n    hash: { by: path }";
+    let group = Group::of(2, keys).await;
+    let web = group.proxy.web();
+    // A path that leads to the first, and one that leads to the second.
+    let mut paths = [String::new(), String::new()];
+    for path in (0..20).map(|number| format!("/{number}")) {
+        let at = usize::from(group.proxy.get(&path).await.seen().origin == "b");
+        paths[at] = path;
+    }
+    assert!(paths.iter().all(|path| !path.is_empty()), "{paths:?}");
+    for _ in 0..3 {
+        let mut clients = tokio::task::JoinSet::new();
+        for number in 0..16 {
+            let path = paths[number % 2].clone();
+            clients.spawn(async move {
+                let mut connection = Connection::open(web).await;
+                // Those of the first endpoint take long to send theirs.
+                let length = if number % 2 == 0 { 3 } else { 0 };
+                let head =
+                    format!("POST {path} HTTP/1.1\r\nHost: a\r\ncontent-length: {length}\r\n\r\n");
+                connection.send(head).await;
+                for _ in 0..length {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    connection.send("x").await;
+                }
+                connection.answer().await.status
+            });
+        }
+        assert!(clients.join_all().await.iter().all(|status| *status == 200));
+    }
+    let slow = [("upstream", "app"), ("cause", "slow")];
+    assert_eq!(group.proxy.metric("marchproxy_upstream_ejections_total", &slow).await, Some(0.0));
 }

@@ -84,6 +84,8 @@ async fn all_are_used_when_too_few_are_well() {
         group.becomes(at, "unhealthy").await;
     }
     assert_eq!(group.proxy.status().await["upstreams"][0]["panic"], true);
+    let panic = group.proxy.metric("marchproxy_upstream_panic", &[("upstream", "app")]).await;
+    assert_eq!(panic, Some(1.0));
     assert_eq!(group.answers(20).await["500"], 15);
     let text = group.text(&keys("0%"));
     group.proxy.reload(&text).await;

@@ -23,6 +23,11 @@ async fn more_requests_wait_for_their_turn() {
     })
     .await;
     assert_eq!(group.origins[0].seen().len(), 2);
+    let upstream = [("upstream", "app")];
+    let waiting_now = group.proxy.metric("marchproxy_upstream_waiting_requests", &upstream).await;
+    assert_eq!(waiting_now, Some(1.0));
+    let limit = group.proxy.metric("marchproxy_upstream_request_limit", &upstream).await;
+    assert_eq!(limit, Some(2.0));
     group.origins[0].release();
     for connection in &mut held {
         assert_eq!(connection.answer().await.status, 200);
@@ -110,4 +115,43 @@ async fn a_limit_adapts_to_how_long_answers_take() {
     })
     .await;
     assert!(limit().await >= 3);
+}
+
+#[tokio::test]
+async fn those_who_are_inside_count_after_a_reload() {
+    let mut group = Group::of(1, "    limits: { requests: 2, waiting: 0 }").await;
+    let mut held = [hold(&group).await, hold(&group).await];
+    eventually("both are there", async || (group.origins[0].seen().len() == 2).then_some(())).await;
+    let text = group.text("    limits: { requests: 2, waiting: 0 }\n    retry: { attempts: 1 }");
+    group.proxy.reload(&text).await;
+    assert_eq!(group.proxy.get("/").await.reason(), "upstream.busy");
+    let text = group.text("    limits: { requests: 3, waiting: 0 }");
+    group.proxy.reload(&text).await;
+    let third = hold(&group).await;
+    eventually("the third is let in", async || (group.origins[0].seen().len() == 3).then_some(()))
+        .await;
+    assert_eq!(group.proxy.get("/").await.reason(), "upstream.busy");
+    group.origins[0].release();
+    for connection in &mut held {
+        assert_eq!(connection.answer().await.status, 200);
+    }
+    drop(third);
+}
+
+#[tokio::test]
+async fn what_is_waited_for_a_place_is_not_the_time_of_an_attempt() {
+    let keys = "    limits: { requests: 2, waiting: 100, wait: 30s }\n    \
+                retry: { attempts: 1, attempt_time: 700ms }";
+    let group = Group::of(1, keys).await;
+    let web = group.proxy.web();
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        clients.spawn(async move {
+            let mut connection = Connection::open(web).await;
+            connection.send("GET / HTTP/1.1\r\nHost: a\r\nx-script: delay 100\r\n\r\n").await;
+            connection.answer().await.status
+        });
+    }
+    let statuses = clients.join_all().await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 }

@@ -1,6 +1,7 @@
 //! What an operator sees and does by the local socket.
 
 use marchproxy_tests::binary::{self, Ended};
+use marchproxy_tests::{Fault, eventually};
 
 use crate::group::Group;
 
@@ -76,12 +77,48 @@ async fn the_upstreams_are_shown() {
 async fn what_is_not_there_is_told_with_what_is() {
     let group = Group::of(1, "").await;
     let ended = group.command(&["upstreams", "--only", "ap"]).await;
-    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.code(), 2);
     assert!(ended.output().contains("there is no upstream `ap`; there are: app"), "{ended:?}");
     let ended = group.command(&["endpoint", "drain", "app", "10.0.0.1:1"]).await;
-    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.code(), 2);
     let known = format!("has no endpoint 10.0.0.1:1; it has: {}", group.faults[0].address());
     assert!(ended.output().contains(&known), "{ended:?}");
     let ended = group.endpoint("weight", 0, &["0"]).await;
     assert_eq!(ended.code(), 2, "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_operator_is_heard_while_the_files_are_broken() {
+    let mut group = Group::of(1, "").await;
+    let status = group.proxy.address("status");
+    group
+        .proxy
+        .write(&format!("status: {{ address: \"{status}\" }}\nlisteners: [{{ nam: web }}]\n"));
+    assert_eq!(group.endpoint("drain", 0, &[]).await.code(), 0);
+    assert_eq!(group.states().await, ["draining"]);
+    group.proxy.write("listeners: [\n");
+    let ended = group.endpoint("enable", 0, &[]).await;
+    assert_eq!(ended.code(), 2, "nobody knows whom to ask: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_draining_endpoint_that_fails_keeps_nobody() {
+    let keys = "    sticky: { cookie: srv, key: { file: cookie.key } }\n    \
+                retry: { attempts: 1 }\n    ejection: { consecutive: 3 }\n    \
+                timeouts: { first_byte: 200ms }";
+    let group = Group::of(2, keys).await;
+    let first = group.proxy.get("/").await;
+    let cookie = first.field("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
+    let at = usize::from(first.seen().origin != "a");
+    assert_eq!(group.endpoint("drain", at, &[]).await.code(), 0);
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
+    assert_eq!(group.proxy.request(&request).await.seen().origin, first.seen().origin);
+    group.faults[at].set(Fault::Frozen);
+    eventually("its clients go elsewhere", async || {
+        (group.proxy.request(&request).await.status == 200).then_some(())
+    })
+    .await;
+    let answer = group.proxy.request(&request).await;
+    assert_ne!(answer.seen().origin, first.seen().origin);
+    assert!(answer.field("set-cookie").is_some(), "and stay there");
 }

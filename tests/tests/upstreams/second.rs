@@ -264,3 +264,39 @@ async fn a_connection_for_a_hedged_request_is_given_up_at_its_time() {
     assert_eq!((answer.status, answer.reason().as_str()), (504, "upstream.connect_timeout"));
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
+
+#[tokio::test]
+async fn a_bad_answer_is_not_heard_while_a_good_one_may_come() {
+    let (good, bad) = (Origin::named("good").await, Origin::named("bad").await);
+    let slow = FaultProxy::before(good.address()).await;
+    slow.set(Fault::Delay(Duration::from_millis(300)));
+    let endpoints = [slow.address(), bad.address()];
+    let keys = "retry: { floor: 1000, statuses: [503] }";
+    let proxy = hedged(&endpoints, keys, "50ms").await;
+    bad.fail(503, 1);
+    for _ in 0..6 {
+        let answer = proxy.get("/").await;
+        assert_eq!((answer.status, answer.seen().origin.as_str()), (200, "good"));
+    }
+    let labels = [("upstream", "app"), ("result", "hedged")];
+    let hedged = proxy.metric("marchproxy_upstream_retries_total", &labels).await;
+    assert!(hedged.is_some_and(|count| count >= 3.0), "{hedged:?}");
+    // Where both are bad one of them is heard.
+    good.fail(503, 1);
+    assert_eq!(proxy.get("/").await.status, 503);
+}
+
+#[tokio::test]
+async fn an_endpoint_for_which_others_answer_is_the_one_that_is_asked_least() {
+    let (near, far) = (Origin::named("near").await, Origin::named("far").await);
+    let frozen = FaultProxy::before(far.address()).await;
+    let keys = "balance: peak_ewma, retry: { floor: 1000 }";
+    let proxy = hedged(&[frozen.address(), near.address()], keys, "50ms").await;
+    frozen.set(Fault::Frozen);
+    for _ in 0..40 {
+        assert_eq!(proxy.get("/").await.seen().origin, "near");
+    }
+    let labels = [("upstream", "app"), ("result", "hedged")];
+    let hedged = proxy.metric("marchproxy_upstream_retries_total", &labels).await;
+    assert!(hedged.is_some_and(|count| (1.0..=10.0).contains(&count)), "{hedged:?}");
+}

@@ -31,6 +31,10 @@ impl Bench {
     fn look(&mut self, requests: u64, failures: u64, millis: u64) -> Option<Trip> {
         self.counts.answered += requests;
         self.counts.failed += failures;
+        if self.circuit.is_half_open() {
+            self.counts.probed += requests;
+            self.counts.probes_failed += failures;
+        }
         let probes = &mut self.probes;
         self.circuit.look(&policy(), self.counts, at(millis), |these| probes.push(these))
     }
@@ -67,7 +71,7 @@ fn it_opens_when_the_share_of_failures_is_reached_and_not_before() {
 fn a_share_of_all_opens_when_all_fail() {
     let all = Breaker { failures: Share::percent(100), ..policy() };
     let (mut circuit, none) = (Circuit::default(), |_| {});
-    let counts = |answered, failed| Counts { answered, failed, waited: 0 };
+    let counts = |answered, failed| Counts { answered, failed, ..Counts::default() };
     circuit.look(&all, counts(0, 0), at(0), none);
     assert_eq!(circuit.look(&all, counts(20, 19), at(1), none), None);
     circuit.reset();
@@ -156,7 +160,7 @@ proptest! {
         let mut circuit = Circuit::default();
         for (answered, failed, now) in looks {
             let now = Moment::from_nanos(now);
-            circuit.look(&policy(), Counts { answered, failed, waited: 0 }, now, |_| {});
+            circuit.look(&policy(), Counts { answered, failed, ..Counts::default() }, now, |_| {});
             circuit.next(&policy(), now);
             prop_assert!(!circuit.is_open() || !circuit.is_half_open());
         }

@@ -22,7 +22,8 @@ fn at(millis: u64) -> Moment {
 
 /// An endpoint with so many answers, of which so many failed, and so many milliseconds for each.
 fn counted(answered: u64, failed: u64, millis: u64) -> Counts {
-    Counts { answered, failed, waited: answered * millis * 1_000_000 }
+    let waited = answered * millis * 1_000_000;
+    Counts { answered, failed, timed: answered, waited, ..Counts::default() }
 }
 
 /// Who stands out of these.
@@ -33,7 +34,7 @@ fn found(policy: &Ejection, counted: &[Counts]) -> Vec<(usize, Cause)> {
 
 /// Ejects it, and says for how many seconds.
 fn seconds_out(ejected: &mut Ejected, now: u64) -> u64 {
-    ejected.eject(&policy(), at(now));
+    ejected.eject(&policy(), Cause::Consecutive, at(now));
     let until = ejected.until().unwrap();
     assert!(ejected.is_out() && !ejected.release(at(now)));
     assert!(ejected.release(until) && !ejected.is_out() && !ejected.release(until));
@@ -64,14 +65,14 @@ fn it_may_be_ejected_without_end() {
         now += 1000 * seconds_out(&mut ejected, now);
     }
     assert_eq!(seconds_out(&mut ejected, now), 35);
-    ejected.eject(&policy(), Moment::from_nanos(u64::MAX));
+    ejected.eject(&policy(), Cause::Consecutive, Moment::from_nanos(u64::MAX));
     assert_eq!(ejected.until(), Some(Moment::from_nanos(u64::MAX)), "the end of time");
 }
 
 #[test]
 fn a_period_is_counted_when_it_is_over_and_had_enough_answers() {
     let mut ejected = Ejected::default();
-    let counts = |answered| Counts { answered, failed: 0, waited: 0 };
+    let counts = |answered| Counts { answered, ..Counts::default() };
     assert_eq!(ejected.period(&policy(), counts(1000), at(200)), None, "from here on");
     assert_eq!(ejected.period(&policy(), counts(1100), at(999)), None);
     assert_eq!(ejected.period(&policy(), counts(1200), at(1000)), Some(counts(200)));
@@ -83,7 +84,7 @@ fn a_period_is_counted_when_it_is_over_and_had_enough_answers() {
 #[test]
 fn periods_that_began_at_different_times_end_together() {
     let (mut early, mut late) = (Ejected::default(), Ejected::default());
-    let counts = |answered| Counts { answered, failed: 0, waited: 0 };
+    let counts = |answered| Counts { answered, ..Counts::default() };
     early.period(&policy(), counts(0), at(0));
     late.period(&policy(), counts(0), at(705));
     for millis in (5..1000).step_by(5) {
@@ -173,7 +174,7 @@ proptest! {
             0..20,
         ),
     ) {
-        let count = |(answered, failed, waited)| Counts { answered, failed, waited };
+        let count = |(answered, failed, waited)| Counts { answered, failed, timed: answered, waited, ..Counts::default() };
         let periods: Vec<Option<Counts>> =
             counts.into_iter().map(|counts| counts.map(count)).collect();
         let found = outliers(&policy(), &periods);

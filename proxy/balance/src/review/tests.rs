@@ -269,6 +269,59 @@ fn probes_whose_clients_leave_do_not_keep_a_breaker_half_open() {
 }
 
 #[test]
+fn what_ran_before_a_breaker_opened_neither_closes_nor_opens_it() {
+    let upstream = with_breaker();
+    let standing = &upstream.standings[3];
+    let early: Vec<_> = (0..6).map(|_| standing.enter(u32::MAX).unwrap()).collect();
+    upstream.send(3, 10, ERROR);
+    upstream.look(5);
+    assert_eq!(upstream.look(1005).states[3], State::HalfOpen);
+    for entered in &early[..3] {
+        standing.note(entered, GOOD);
+    }
+    assert_eq!(upstream.look(1010).states[3], State::HalfOpen, "no probe has come through");
+    for entered in &early[3..] {
+        standing.note(entered, ERROR);
+    }
+    assert_eq!(upstream.look(1015).states[3], State::HalfOpen, "nor failed");
+    assert_eq!(upstream.send(3, 10, GOOD), 2);
+    assert_eq!(upstream.look(1020).states[3], State::Serving);
+}
+
+#[test]
+fn one_that_others_always_answer_for_stands_out_as_slow() {
+    let mut upstream = Upstream::new(4);
+    upstream.policy.ejection = Ejection { slow: Some(5), requests: 10, ..Ejection::default() };
+    upstream.look(0);
+    let period = u64::try_from(upstream.policy.ejection.period.duration().as_millis()).unwrap();
+    for _ in 0..20 {
+        for at in 0..3 {
+            upstream.send(at, 1, GOOD);
+        }
+        upstream.send(3, 1, Outcome::Left(50 * MILLISECOND));
+    }
+    let review = upstream.look(period + 1);
+    assert_eq!(review.events, [(3, Event::Ejected(Cause::Slow))]);
+}
+
+#[test]
+fn failures_that_come_at_once_do_not_hide_how_slow_the_answers_are() {
+    let mut upstream = Upstream::new(4);
+    upstream.policy.ejection =
+        Ejection { consecutive: 0, slow: Some(5), requests: 10, ..Ejection::default() };
+    upstream.look(0);
+    let period = u64::try_from(upstream.policy.ejection.period.duration().as_millis()).unwrap();
+    for at in 0..3 {
+        upstream.send(at, 20, GOOD);
+    }
+    upstream.send(3, 19, Outcome::Broken);
+    upstream.send(3, 1, Outcome::Good(6 * MILLISECOND));
+    let review = upstream.look(period + 1);
+    assert_eq!(review.events, [(3, Event::Ejected(Cause::Slow))]);
+    assert_eq!(upstream.standings[3].answers(), (1, 6 * MILLISECOND));
+}
+
+#[test]
 fn a_policy_without_breakers_closes_those_that_are_open() {
     let mut upstream = with_breaker();
     upstream.send(3, 10, ERROR);

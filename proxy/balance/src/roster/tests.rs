@@ -36,7 +36,8 @@ fn with_too_few_left_all_are_used_but_those_that_were_taken_out_or_whose_breaker
 fn nobody_is_used_where_nobody_is() {
     assert_eq!(places(&[], Share::percent(100)), (vec![], false));
     assert_eq!(places(&[State::Disabled, State::Draining], Share::percent(100)), (vec![], false));
-    assert_eq!(places(&[State::Open; 3], HALF), (vec![], true));
+    assert_eq!(places(&[State::Open; 3], HALF), (vec![], false));
+    assert_eq!(places(&[State::Serving, State::Open, State::Open], HALF), (vec![0], false));
 }
 
 #[test]
@@ -60,6 +61,16 @@ fn when_all_are_used_one_that_is_warming_is_not_held_back_for_those_that_fail() 
     let roster = Roster::of(&candidates, HALF, NOWHERE);
     assert!(roster.is_panic);
     assert!(roster.places.iter().all(|place| place.weight == 1), "{roster:?}");
+}
+
+#[test]
+fn when_all_are_used_none_is_preferred_for_its_zone() {
+    let states = [State::Unhealthy, State::Unhealthy, State::Unhealthy, State::Serving];
+    let mut candidates = candidates(&states);
+    candidates[..3].iter_mut().for_each(|one| one.is_local = true);
+    let roster = Roster::of(&candidates, HALF, Share::percent(70));
+    assert!(roster.is_panic);
+    assert_eq!(roster.places.len(), 4, "the only one that is well is among them");
 }
 
 #[test]

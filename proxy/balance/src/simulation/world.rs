@@ -189,7 +189,7 @@ impl World {
         let at = self.report.requests[number].seat.unwrap();
         let took = match outcome {
             Outcome::Good(took) => Some(u64::try_from(took.as_nanos()).unwrap()),
-            Outcome::Error(_) | Outcome::Broken => None,
+            Outcome::Error(_) | Outcome::Broken | Outcome::Left(_) => None,
         };
         self.picker.learn(at, self.now, took);
         if self.standings[at].note(&self.entered[&number], outcome) {

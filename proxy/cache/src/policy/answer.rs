@@ -29,6 +29,8 @@ pub enum Refusal {
     SetCookie,
     /// The request had credentials, and the answer is not said to be for everyone.
     Credentials,
+    /// The request had cookies, and the answer does not say itself how long it is fresh.
+    Cookie,
     /// `Vary: *`, or more in `Vary` than anyone can need.
     Vary,
     /// A field that counts is malformed or contradicts itself.
@@ -59,6 +61,7 @@ impl Refusal {
             Self::Private => "private",
             Self::SetCookie => "set_cookie",
             Self::Credentials => "credentials",
+            Self::Cookie => "cookie",
             Self::Vary => "vary",
             Self::Malformed => "malformed",
             Self::NeverFresh => "never_fresh",
@@ -113,23 +116,34 @@ pub fn terms(
         None if targeted.is_some() => None,
         None => until_expiry(headers, date.unwrap_or(timing.answered.unix)),
     };
-    let may_guess = may_guess(status) && (control.public || !wish.has_cookie);
     let guess = policy.default_lifetime.map(|lifetime| lifetime.as_secs().min(MOST_SECONDS));
-    let guess = guess.filter(|_| may_guess && !control.no_cache);
-    let lifetime = stated.or(guess).or(control.no_cache.then_some(0)).ok_or(Refusal::NeverFresh)?;
+    let guess = guess.filter(|_| may_guess(status) && !control.no_cache);
+    let lifetime = match stated.or(guess).or(control.no_cache.then_some(0)) {
+        Some(_) if stated.is_none() && guess.is_some() && wish.has_cookie && !control.public => {
+            return Err(Refusal::Cookie);
+        }
+        Some(lifetime) => lifetime,
+        None => return Err(Refusal::NeverFresh),
+    };
+    let takes_defaults = takes_defaults(&control, stated);
+    let stale = |own, default: Duration| match own {
+        _ if must_validate(&control) => 0,
+        Some(own) => own,
+        None if takes_defaults => default.as_secs().min(MOST_SECONDS),
+        None => 0,
+    };
     let terms = Terms {
         lifetime,
         initial_age: initial_age(headers, date, timing)?,
         received: timing.answered.nanos,
         asked: timing.asked.nanos,
         always_validate: control.no_cache,
-        may_be_stale: takes_defaults(&control),
+        may_be_stale: takes_defaults,
         stale_while_revalidate: stale(
-            &control,
             control.stale_while_revalidate,
             policy.stale_while_revalidate,
         ),
-        stale_if_error: stale(&control, control.stale_if_error, policy.stale_if_error),
+        stale_if_error: stale(control.stale_if_error, policy.stale_if_error),
         is_public: is_public(&control),
         is_guess: stated.is_none() && !control.public,
         unstored: control.unstored,
@@ -176,18 +190,9 @@ const fn must_validate(control: &AnswerControl) -> bool {
 
 /// Whether it may be used stale without the origin's own word. `s-maxage` forbids it (RFC 9111,
 /// section 5.2.2.10); but an origin that writes `stale-if-error` beside it means this very cache.
-const fn takes_defaults(control: &AnswerControl) -> bool {
-    !must_validate(control) && control.s_maxage.is_none()
-}
-
-/// How long it may be used stale: as the answer says, else as the operator does, in seconds.
-fn stale(control: &AnswerControl, own: Option<u64>, default: Duration) -> u64 {
-    match own {
-        _ if must_validate(control) => 0,
-        Some(own) => own,
-        None if takes_defaults(control) => default.as_secs().min(MOST_SECONDS),
-        None => 0,
-    }
+/// And who states a lifetime of nothing (`max-age=0`, `Expires: 0`) wants it not to be used again.
+const fn takes_defaults(control: &AnswerControl, stated: Option<u64>) -> bool {
+    !must_validate(control) && control.s_maxage.is_none() && !matches!(stated, Some(0))
 }
 
 /// Seconds from `Date` to `Expires`; none left when that is no date (RFC 9111, section 5.3).

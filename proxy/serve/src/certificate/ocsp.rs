@@ -23,8 +23,13 @@ use crate::resolver::Resolver;
 use answer::{Good, Subject};
 pub use fault::Fault;
 
-/// The shortest and the longest wait from one answer to the question for the next.
+/// The shortest and the longest wait from one answer to the question for the next, as long as the
+/// answer lasts that long.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(24));
+/// By when it is asked anew for what an earlier process has kept.
+const SOON: Duration = Duration::from_mins(1);
+/// The longest wait when there is nothing to staple.
+const LONGEST_WITHOUT: Duration = Duration::from_mins(5);
 /// The wait after the first failure; it doubles with each that follows.
 const RETRY: Duration = Duration::from_secs(1);
 /// How many times it doubles: to about an hour.
@@ -165,6 +170,17 @@ impl Staple {
         }
     }
 
+    /// Removes what was kept, lest the next process staple it.
+    fn forget_kept(&self) {
+        let Some(path) = self.kept_in() else { return };
+        if let Err(error) = std::fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let (certificate, path) = (&*self.name, path.display());
+            tracing::error!(certificate, %path, %error, "an OCSP answer that is void cannot be removed");
+        }
+    }
+
     fn kept_in(&self) -> Option<PathBuf> {
         Some(self.config.cache.as_ref()?.join(format!("{}.ocsp", self.name)))
     }
@@ -181,6 +197,7 @@ impl Staple {
             Err(fault) => {
                 if fault.voids_former() {
                     self.current.store(None);
+                    self.forget_kept();
                     tracing::error!(certificate, "{fault}: nothing is stapled");
                 } else {
                     let responder = &self.responder;
@@ -212,6 +229,8 @@ impl Drop for Staple {
 
 async fn refresh(staple: Weak<Staple>, resolver: Arc<Resolver>, observer: Arc<Observer>) {
     let Some(mut pause) = staple.upgrade().map(|staple| staple.pause()) else { return };
+    // What was read back may be void by now.
+    pause = pause.min(SOON.mul_f64(fastrand::f64()));
     let mut failures = 0_u32;
     loop {
         sleep(pause).await;
@@ -221,14 +240,16 @@ async fn refresh(staple: Weak<Staple>, resolver: Arc<Resolver>, observer: Arc<Ob
             pause = staple.pause();
         } else {
             failures = failures.saturating_add(1);
-            pause = retry_in(failures, fastrand::f64());
+            let most = staple.current().map_or(LONGEST_WITHOUT, |_| staple.pause());
+            pause = retry_in(failures, fastrand::f64()).min(most);
         }
     }
 }
 
 /// Half of what is left, give or take a tenth of it, so that a fleet does not ask all at once.
 fn next_in(left: Duration, random: f64) -> Duration {
-    left.mul_f64(0.45 + 0.1 * random).clamp(PAUSES.0, PAUSES.1)
+    let least = PAUSES.0.min(left.mul_f64(0.45)).max(RETRY);
+    left.mul_f64(0.45 + 0.1 * random).clamp(least, PAUSES.1)
 }
 
 /// Twice as long after each failure, give or take a tenth.

@@ -37,7 +37,7 @@ pub enum CacheOrder {
 #[group(required = true, multiple = false)]
 pub struct Which {
     /// Those for this URL, as clients ask for it, with its query
-    #[arg(long, visible_alias = "path")]
+    #[arg(long)]
     url: Option<String>,
     /// Those with this tag
     #[arg(long)]

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{DONE, FAILED, WRONG, check, complain, print};
-use crate::local::{self, Change, Order};
+use crate::local::{self, Change, NotDone, Order};
 
 /// What is to become of an endpoint.
 #[derive(Debug, Subcommand)]
@@ -46,10 +46,18 @@ impl EndpointChange {
     /// Has the running process do it.
     pub fn order(self) -> ExitCode {
         let (which, change, done) = match self {
-            Self::Drain(which) => (which, Change::Drain, "gets nothing new"),
-            Self::Disable(which) => (which, Change::Disable, "is disabled"),
-            Self::Enable(which) => (which, Change::Enable, "is used again"),
-            Self::Weight { which, weight } => (which, Change::Weight(weight), "has another weight"),
+            Self::Drain(which) => (which, Change::Drain, "gets nothing new".to_owned()),
+            Self::Disable(which) => (which, Change::Disable, "is disabled".to_owned()),
+            Self::Enable(which) => {
+                (which, Change::Enable, "may be used, as far as it is well".to_owned())
+            }
+            Self::Weight { which, weight } => {
+                let done = weight.map_or_else(
+                    || "has its configured weight".to_owned(),
+                    |weight| format!("has weight {weight}"),
+                );
+                (which, Change::Weight(weight), done)
+            }
         };
         let Which { upstream, endpoint, config } = which;
         let told = format!("endpoint {endpoint} of upstream `{upstream}` {done}\n");
@@ -70,14 +78,23 @@ pub fn show(config: &Path, only: Option<String>, json: bool) -> ExitCode {
 
 /// Has the process that serves `config` do something, and complains when it does not.
 pub(super) fn ask(config: &Path, order: &Order) -> Result<Value, ExitCode> {
-    let loaded = check::load(config).map_err(|refused| {
-        complain(&marchproxy_conf::report::render(&refused.problems, &refused.sources));
-        ExitCode::from(WRONG)
-    })?;
-    let name = local::name(loaded.config.status.address.get());
-    local::ask(&name, order).map_err(|why| {
+    // The process goes on with what it has when its files are broken, and must be reached then.
+    let status = check::load(config).map_or_else(
+        |refused| {
+            refused.sources.status_address().ok_or_else(|| {
+                complain(&marchproxy_conf::report::render(&refused.problems, &refused.sources));
+                ExitCode::from(WRONG)
+            })
+        },
+        |loaded| Ok(loaded.config.status.address.get()),
+    )?;
+    local::ask(status, order).map_err(|not_done| {
+        let (why, code) = match not_done {
+            NotDone::Refused(why) => (why, WRONG),
+            NotDone::Failed(why) => (why, FAILED),
+        };
         complain(&format!("error: {why}\n"));
-        ExitCode::from(FAILED)
+        ExitCode::from(code)
     })
 }
 
@@ -109,7 +126,15 @@ fn table(upstreams: &Value) -> String {
                 number("running")
             );
             let error = text_of("check_error");
-            let because = if error.is_empty() { String::new() } else { format!("  ({error})") };
+            let ejected = &endpoint["ejected"];
+            let because = if let Some(cause) = ejected["cause"].as_str() {
+                let left = ejected["seconds_left"].as_u64().unwrap_or(0);
+                format!("  ({cause}, back in {left} s)")
+            } else if error.is_empty() {
+                String::new()
+            } else {
+                format!("  ({error})")
+            };
             let _ = writeln!(text, "{line}{because}");
         }
     }
@@ -129,6 +154,7 @@ mod tests {
             { "name": "app", "panic": true, "waiting": 4, "endpoints": [
                 endpoint("10.0.0.1:80", "serving", Value::Null),
                 endpoint("10.0.0.2:80", "unhealthy", json!("it answers 500")),
+                json!({ "address": "10.0.0.3:80", "state": "ejected", "weight": 1, "running": 0, "ejected": { "cause": "slow", "seconds_left": 12 } }),
             ]},
             { "name": "none", "panic": false, "waiting": 0, "endpoints": [] },
         ]);
@@ -136,6 +162,7 @@ mod tests {
 app  PANIC: too few endpoints are well, all are used  4 requests wait
   10.0.0.1:80              serving    weight 2    running 3
   10.0.0.2:80              unhealthy  weight 2    running 3  (it answers 500)
+  10.0.0.3:80              ejected    weight 1    running 0  (slow, back in 12 s)
 none
   no endpoint is known
 ";

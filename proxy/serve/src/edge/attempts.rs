@@ -8,7 +8,7 @@ use marchproxy_conf::model::RetryOn;
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
 
-use super::outcome::{note_answer, note_broken, note_failure};
+use super::outcome::{Lost, note_answer, note_failure, note_lost};
 use super::upload::Upload;
 use super::{AnswerHead, Flow, Outbound};
 use crate::observe::Observer;
@@ -157,18 +157,16 @@ impl<'a> Attempts<'a> {
         Some(endpoint)
     }
 
-    /// The second one, if there is one, is not heard, perhaps because it failed.
-    pub fn drop_second(&mut self, has_failed: bool) {
-        if let Some(second) = self.second.take().filter(|_| has_failed) {
-            note_broken(self.upstream, &second);
+    /// The second one, if there is one, is not heard: that became of it.
+    pub fn drop_second(&mut self, lost: &Lost) {
+        if let Some(second) = self.second.take() {
+            note_lost(self.upstream, &second, lost);
         }
     }
 
-    /// The second one is heard instead of the first, perhaps because that failed.
-    pub fn take_second(&mut self, has_failed: bool) {
-        if has_failed {
-            note_broken(self.upstream, &self.seat);
-        }
+    /// The second one is heard instead of the first, of which that became.
+    pub fn take_second(&mut self, lost: &Lost) {
+        note_lost(self.upstream, &self.seat, lost);
         if let Some(second) = self.second.take() {
             self.seat = second;
         }

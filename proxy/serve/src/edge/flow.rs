@@ -1,19 +1,18 @@
 //! What is known of one request, from its head to its line in the log.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
 use marchproxy_decide::request::forward::trace::TRACEPARENT;
 use marchproxy_decide::request::{forward, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
-use super::cache::Caching;
+use super::cache::{CacheRules, Caching};
 use super::message::{Manner, OutboundBody};
 use super::{AnswerHead, Edge, Outbound, Request};
 use crate::clock;
@@ -154,10 +153,7 @@ impl Flow {
         let headers = &self.request.as_ref()?.headers;
         let name = by.and_then(|by| by.name.as_deref()).unwrap_or_default();
         match by.map_or(HashBy::Address, |by| by.by) {
-            HashBy::Address => Some(match self.exchange.client.to_canonical() {
-                IpAddr::V4(address) => hash(&address.octets()),
-                IpAddr::V6(address) => hash(&address.octets()),
-            }),
+            HashBy::Address => upstream.key_of_address(self.exchange.client),
             HashBy::Path => Some(hash(self.exchange.path().as_bytes())),
             HashBy::Header => headers.get(name).map(|value| hash(value.as_bytes())),
             HashBy::Cookie => {
@@ -246,6 +242,18 @@ impl Flow {
     /// The fields of the request.
     pub(super) fn headers(&self) -> Option<&HeaderMap> {
         self.request.as_ref().map(|request| &request.headers)
+    }
+
+    /// Whether its client has shown a certificate.
+    pub(super) fn has_certificate(&self) -> bool {
+        self.exchange.connection.tls.as_ref().is_some_and(|tls| tls.client.is_some())
+    }
+
+    /// Whether its client is known by more than `Authorization` and `Cookie`.
+    pub(super) fn is_someones(&self) -> bool {
+        let credentials = self.cache_rules().map(CacheRules::credentials);
+        let has = |name: &HeaderName| self.headers().is_some_and(|all| all.contains_key(name));
+        self.has_certificate() || credentials.is_some_and(|names| names.iter().any(has))
     }
 
     /// Bytes of the answer's body are counted by whoever sends them.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::StatusCode;
 use marchproxy_decide::exchange::Moment;
 use marchproxy_decide::verdict::Reason;
 use tokio::time::timeout;
 
 use super::attempts::Attempts;
+use super::outcome::Lost;
 use super::relay::Relay;
 use super::way::{STALE_RETRIES, Way};
 use super::{AnswerHead, Client, Outbound, OutboundBody, Piece};
@@ -22,6 +24,15 @@ struct Answer {
     head: AnswerHead,
     /// When there was a connection to it.
     connected: Moment,
+    /// When the head came.
+    came: Moment,
+}
+
+impl Answer {
+    /// Another one is heard.
+    fn lost(self) -> Lost {
+        Lost::Answered(self.head, self.came.since(self.connected))
+    }
 }
 
 /// Why an endpoint did not begin to answer.
@@ -35,11 +46,70 @@ enum Unanswered {
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send + 'a>>;
 
+/// One of those that were asked.
+enum Racer<'a> {
+    /// It may answer. It was asked then.
+    Running(Asking<'a>, Moment),
+    /// It has answered, but not well: it is heard if nobody else answers.
+    Held(Box<Answer>),
+    /// It has failed, or was never asked.
+    Out,
+}
+
 /// Who answered, or why nobody did.
 enum Race {
     First(Answer),
     Second(Answer),
     Nobody(Unanswered),
+}
+
+impl Racer<'_> {
+    fn is_running(&self) -> bool {
+        matches!(self, Self::Running(..))
+    }
+
+    /// What becomes of it when another one is heard.
+    fn lost(self) -> Lost {
+        match self {
+            Self::Running(_, since) => Lost::Waiting(clock::now().since(since)),
+            Self::Held(answer) => answer.lost(),
+            Self::Out => Lost::Failed,
+        }
+    }
+
+    /// Its answer, if it is there and good enough.
+    fn poll(
+        &mut self,
+        unwanted: &[u16],
+        context: &mut Context<'_>,
+    ) -> Result<Option<Answer>, Unanswered> {
+        let Self::Running(asking, _) = self else { return Ok(None) };
+        let Poll::Ready(done) = asking.as_mut().poll(context) else { return Ok(None) };
+        match done {
+            Ok(answer) if is_bad(&answer.head, unwanted) => {
+                *self = Self::Held(Box::new(answer));
+                Ok(None)
+            }
+            Ok(answer) => {
+                *self = Self::Out;
+                Ok(Some(answer))
+            }
+            Err(why) => {
+                *self = Self::Out;
+                Err(why)
+            }
+        }
+    }
+
+    fn take_held(&mut self) -> Option<Answer> {
+        match std::mem::replace(self, Self::Out) {
+            Self::Held(answer) => Some(*answer),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 /// Whether a request may be asked twice at the same time.
@@ -84,44 +154,48 @@ impl<C: Client> Way<'_, C> {
         let (pool, upstream) = (&self.edge.pool, self.upstream);
         let limit = self.times.answer_limit(began);
         let asking: Asking<'_> = Box::pin(ask(pool, upstream, &first, first_outbound));
-        let mut one = Some(asking);
-        let mut other: Option<(Arc<Endpoint>, Asking<'_>)> = None;
+        let mut racers = [Racer::Running(asking, began), Racer::Out];
+        let mut second: Option<Arc<Endpoint>> = None;
+        let unwanted = &*upstream.config.retry.statuses;
         let hedge_at = clock::later(began, after);
         let mut is_hedged = false;
         let race = loop {
             let by = if is_hedged { limit } else { (hedge_at.min(limit.0), limit.1) };
-            let raced = race(self.client, &mut one, &mut other, by, self.alarm).await?;
+            let raced = race(self.client, &mut racers, unwanted, by, self.alarm).await?;
             if let Some(race) = raced {
                 break race;
             }
             if is_hedged || clock::now() >= limit.0 {
                 let failure = Failure { reason: limit.1, fate: Fate::Unknown };
-                break Race::Nobody(Unanswered::Failed(failure));
+                let held = held(&mut racers);
+                break held.unwrap_or(Race::Nobody(Unanswered::Failed(failure)));
             }
             is_hedged = true;
-            if let Some(second) = attempts.hedge(clock::now()) {
-                self.flow.tries(&second, clock::now());
-                let endpoint = Arc::clone(&second);
+            let now = clock::now();
+            if let Some(endpoint) = attempts.hedge(now) {
+                self.flow.tries(&endpoint, now);
+                second = Some(Arc::clone(&endpoint));
                 let traced = self.flow.traced(outbound);
                 let asking = Box::pin(async move {
                     let outbound = traced.as_deref().unwrap_or(outbound);
                     ask(pool, upstream, &endpoint, outbound).await
                 });
-                other = Some((second, asking));
+                racers[1] = Racer::Running(asking, now);
             }
         };
-        let (answer, endpoint) = match (race, other) {
-            (Race::First(answer), other) => {
-                attempts.drop_second(other.is_none());
+        let [one, other] = racers;
+        let (answer, endpoint) = match (race, second) {
+            (Race::First(answer), _) => {
+                attempts.drop_second(&other.lost());
                 (answer, Arc::clone(&first))
             }
-            (Race::Second(answer), Some((second, _))) => {
-                attempts.take_second(one.is_none());
+            (Race::Second(answer), Some(second)) => {
+                attempts.take_second(&one.lost());
                 (answer, second)
             }
             (Race::Second(_), None) => return Err(Reason::Internal),
-            (Race::Nobody(why), other) => {
-                attempts.drop_second(other.is_none());
+            (Race::Nobody(why), _) => {
+                attempts.drop_second(&other.lost());
                 return Err(attempts.has_nobody(why));
             }
         };
@@ -135,7 +209,7 @@ impl<C: Client> Way<'_, C> {
         outbound: &Outbound,
         answer: Answer,
     ) -> Result<(), Reason> {
-        let Answer { mut session, head, connected } = answer;
+        let Answer { mut session, head, connected, .. } = answer;
         self.flow.hears(endpoint);
         self.flow.exchange.marks.connected = Some(connected);
         self.times.connected(clock::now());
@@ -160,40 +234,28 @@ impl<C: Client> Way<'_, C> {
     }
 }
 
-/// Ready with who answers first; with nothing when the time is over. One that fails leaves the
-/// other in the race.
+/// Ready with who answers first, and well; with nothing when the time is over. One that fails leaves
+/// the other in the race, and one that answers badly waits for it.
 async fn race<C: Client>(
     client: &mut C,
-    one: &mut Option<Asking<'_>>,
-    other: &mut Option<(Arc<Endpoint>, Asking<'_>)>,
+    racers: &mut [Racer<'_>; 2],
+    unwanted: &[u16],
     (by, _): (Moment, Reason),
     alarm: &mut Alarm,
 ) -> Result<Option<Race>, Reason> {
     std::future::poll_fn(|context: &mut Context<'_>| {
-        let first = one.as_mut().map(|asking| asking.as_mut().poll(context));
         let mut failed = None;
-        match first {
-            Some(Poll::Ready(Ok(answer))) => return Poll::Ready(Ok(Some(Race::First(answer)))),
-            Some(Poll::Ready(Err(failure))) => {
-                *one = None;
-                failed = Some(failure);
+        for (racer, wins) in racers.iter_mut().zip([Race::First, Race::Second]) {
+            match racer.poll(unwanted, context) {
+                Ok(Some(answer)) => return Poll::Ready(Ok(Some(wins(answer)))),
+                Ok(None) => {}
+                Err(why) => failed = Some(why),
             }
-            Some(Poll::Pending) | None => {}
         }
-        let second = other.as_mut().map(|(_, asking)| asking.as_mut().poll(context));
-        match second {
-            Some(Poll::Ready(Ok(answer))) => return Poll::Ready(Ok(Some(Race::Second(answer)))),
-            Some(Poll::Ready(Err(failure))) => {
-                *other = None;
-                failed = Some(failure);
-            }
-            Some(Poll::Pending) | None => {}
-        }
-        if let Some(failure) = failed
-            && one.is_none()
-            && other.is_none()
+        if !racers.iter().any(Racer::is_running)
+            && let Some(race) = held(racers).or(failed.map(Race::Nobody))
         {
-            return Poll::Ready(Ok(Some(Race::Nobody(failure))));
+            return Poll::Ready(Ok(Some(race)));
         }
         if client.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Reason::ClientGone));
@@ -201,6 +263,18 @@ async fn race<C: Client>(
         alarm.poll(by, context).map(|()| Ok(None))
     })
     .await
+}
+
+/// An answer that was not good enough.
+fn held(racers: &mut [Racer<'_>; 2]) -> Option<Race> {
+    let [one, other] = racers;
+    one.take_held().map(Race::First).or_else(|| other.take_held().map(Race::Second))
+}
+
+/// Whether an answer is no better than none as long as another may come.
+fn is_bad(head: &AnswerHead, unwanted: &[u16]) -> bool {
+    let is_refusal = head.status == StatusCode::TOO_MANY_REQUESTS;
+    is_refusal || head.status.is_server_error() || unwanted.contains(&head.status.as_u16())
 }
 
 /// Sends a request without a body and waits for the head of its answer.
@@ -224,7 +298,9 @@ async fn ask(
         };
         let connected = clock::now();
         match head_of(session, outbound).await {
-            Ok((session, head)) => return Ok(Answer { session, head, connected }),
+            Ok((session, head)) => {
+                return Ok(Answer { session, head, connected, came: clock::now() });
+            }
             Err(failure) => {
                 let may_go_again = is_kept && failure.fate < Fate::Begun && stale < STALE_RETRIES;
                 if !may_go_again {

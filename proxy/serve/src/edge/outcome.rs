@@ -45,8 +45,33 @@ pub fn note_failure(upstream: &Upstream, seat: &Seat, reason: Reason) -> bool {
     is_its_fault
 }
 
+/// What became of an endpoint that is not heard, as another one is.
+pub enum Lost {
+    /// It has failed.
+    Failed,
+    /// It has answered so, after so long.
+    Answered(AnswerHead, Duration),
+    /// It has not answered for so long.
+    Waiting(Duration),
+}
+
+/// Notes what became of an endpoint that is not heard.
+pub fn note_lost(upstream: &Upstream, seat: &Seat, lost: &Lost) {
+    let now = clock::now();
+    match lost {
+        Lost::Failed => note_broken(upstream, seat),
+        Lost::Answered(head, took) => note_answer(upstream, seat, head, *took, now),
+        Lost::Waiting(time) => {
+            seat.note(Outcome::Left(*time));
+            if upstream.config.balance == Balance::PeakEwma {
+                seat.latency().observe(now.nanos(), nanos(*time));
+            }
+        }
+    }
+}
+
 /// Notes that the endpoint has failed.
-pub fn note_broken(upstream: &Upstream, seat: &Seat) {
+fn note_broken(upstream: &Upstream, seat: &Seat) {
     seat.note(Outcome::Broken);
     if upstream.config.balance == Balance::PeakEwma {
         seat.latency().penalise(clock::now().nanos(), nanos(PENALTY));

@@ -74,7 +74,7 @@ impl Plan {
         if rules.compress.is_none() && rules.decompress.is_none() && rules.grpc_web.is_none() {
             return None;
         }
-        let wish = Wish::of(&flow.exchange.method, flow.headers()?);
+        let wish = Wish::of(&flow.exchange.method, flow.headers()?).of_someone(flow.is_someones());
         let observer = Arc::clone(&edge.observer);
         let call = flow.exchange.grpc_web.clone();
         let up: Option<Box<dyn Change>> = match (&call, flow.exchange.decode, &rules.decompress) {

@@ -52,6 +52,8 @@ pub(super) struct Relay<'a, 'b, C> {
     now: Option<Moment>,
     /// The head of the answer, if it came before the relay.
     head: Option<AnswerHead>,
+    /// When the endpoint was last given something of the request.
+    asked: Option<Moment>,
     /// Why the endpoint takes no more of the request. It may have answered all the same.
     unsent: Option<Failure>,
 }
@@ -78,6 +80,7 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
             interims: 0,
             now: None,
             head: None,
+            asked: None,
             unsent: None,
         }
     }
@@ -183,7 +186,8 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
 
     fn pass_up(&mut self, piece: Piece) -> Result<(), Failure> {
         self.times.client_gives(false);
-        self.endpoint_moves();
+        // Only from here on is it the endpoint that is waited for.
+        self.asked = Some(self.endpoint_moves());
         if let Piece::End(_) = &piece {
             self.up = Up::Flushing;
             self.times.is_sent();
@@ -284,7 +288,7 @@ impl<'a, 'b, C: Client> Relay<'a, 'b, C> {
     /// Tells of an answer; whether another is sought.
     fn is_unwanted(&mut self, head: &AnswerHead) -> bool {
         let now = self.endpoint_moves();
-        let began = self.flow.exchange.marks.connected.unwrap_or(now);
+        let began = self.asked.or(self.flow.exchange.marks.connected).unwrap_or(now);
         self.attempts.has_answer(head, now.since(began), now)
     }
 

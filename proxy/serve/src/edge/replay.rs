@@ -1,13 +1,19 @@
 //! The beginning of a request's body, kept so that it can be sent again.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::Piece;
+
+/// A piece of this length is kept as it is. One that is shorter is copied: it may hold on to a buffer
+/// that is much longer, and of a slow client each byte may be a piece.
+const LONG: usize = 16 << 10;
 
 /// The beginning of a request's body, kept so that it can be sent again.
 #[derive(Debug)]
 pub struct Replay {
     data: Vec<Bytes>,
+    /// What comes after that, of short pieces.
+    tail: BytesMut,
     end: Option<Piece>,
     /// How many more bytes are kept.
     room: u64,
@@ -20,7 +26,14 @@ pub struct Replay {
 impl Replay {
     /// Keeps up to so many bytes.
     pub fn new(most: u64) -> Self {
-        Self { data: Vec::new(), end: None, room: most, is_whole: true, sent: 0 }
+        Self {
+            data: Vec::new(),
+            tail: BytesMut::new(),
+            end: None,
+            room: most,
+            is_whole: true,
+            sent: 0,
+        }
     }
 
     /// Keeps what the client has just given, and what is sent.
@@ -28,19 +41,42 @@ impl Replay {
         if !self.is_whole {
             return;
         }
-        self.sent = self.sent.saturating_add(1);
         let Piece::Data(bytes) = piece else {
             self.end = Some(piece.clone());
+            self.sent = self.count().saturating_add(1);
             return;
         };
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if let Some(room) = self.room.checked_sub(length) {
             self.room = room;
-            self.data.push(bytes.clone());
+            self.add(bytes);
+            self.sent = self.count();
         } else {
-            self.is_whole = false;
-            self.data = Vec::new();
+            *self = Self { is_whole: false, ..Self::new(0) };
         }
+    }
+
+    fn add(&mut self, bytes: &Bytes) {
+        if bytes.len() >= LONG {
+            self.end_tail();
+            self.data.push(bytes.clone());
+            return;
+        }
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() >= LONG {
+            self.end_tail();
+        }
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.data.push(self.tail.split().freeze());
+        }
+    }
+
+    /// How many pieces there are, the end aside.
+    fn count(&self) -> usize {
+        self.data.len().saturating_add(usize::from(!self.tail.is_empty()))
     }
 
     /// Keeps what has not been sent yet, however long it is.
@@ -49,7 +85,7 @@ impl Replay {
             Piece::Data(bytes) => {
                 let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 self.room = self.room.saturating_sub(length);
-                self.data.push(bytes);
+                self.add(&bytes);
             }
             Piece::End(_) => self.end = Some(piece),
         }
@@ -69,7 +105,8 @@ impl Replay {
     pub fn next(&mut self) -> Option<Piece> {
         let piece = match self.data.get(self.sent) {
             Some(bytes) => Piece::Data(bytes.clone()),
-            None if self.sent == self.data.len() => self.end.clone()?,
+            None if self.sent < self.count() => Piece::Data(Bytes::copy_from_slice(&self.tail)),
+            None if self.sent == self.count() => self.end.clone()?,
             None => return None,
         };
         self.sent = self.sent.saturating_add(1);
@@ -118,6 +155,26 @@ mod tests {
         assert!(replay.is_whole());
         replay.keep(&data("g"));
         assert!(!replay.is_whole(), "there is no room for it");
+    }
+
+    #[test]
+    fn pieces_are_kept_without_the_buffers_that_they_came_in() {
+        let mut replay = Replay::new(1 << 20);
+        let long = Bytes::from(vec![b'x'; LONG]);
+        for _ in 0..3 {
+            for _ in 0..LONG {
+                replay.keep(&Piece::Data(long.slice(..1)));
+            }
+            replay.keep(&data("y"));
+            replay.keep(&Piece::Data(long.clone()));
+        }
+        replay.keep(&Piece::End(None));
+        assert!(replay.next().is_none());
+        let expected = format!("{0}y{0}", "x".repeat(LONG)).repeat(3) + "|";
+        assert_eq!(again(&mut replay), expected);
+        assert_eq!(replay.data.len(), 9);
+        let shared = replay.data.iter().filter(|kept| kept.as_ptr() == long.as_ptr()).count();
+        assert_eq!(shared, 3, "just the long ones");
     }
 
     #[test]

@@ -19,13 +19,13 @@ use super::table::Listener;
 use crate::clock;
 use crate::generation::Generation;
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Seat, Upstream, Wish, header};
+use crate::upstream::{Endpoint, Pass, Seat, Upstream, Wish, header};
 
 /// Bytes that are held each way.
 const BUFFER: usize = 16 * 1024;
 
 /// What became of a connection that was to be passed on, as it is counted.
-pub const OUTCOMES: [&str; 3] = ["passed", "no_endpoint", "unreachable"];
+pub const OUTCOMES: [&str; 4] = ["passed", "no_endpoint", "unreachable", "busy"];
 
 /// Passes a connection on, to its end, if its name says so. Else it is given back, as it came.
 pub async fn pass_on(
@@ -81,8 +81,8 @@ async fn wanted(tls: &ListenerTls, socket: &mut Socket) -> io::Result<Option<Str
 struct Other {
     server: Stream,
     idle: Duration,
-    /// Counts as a request of the endpoint for as long as it lasts.
-    _seat: Seat,
+    /// Counts as a request of the upstream and of the endpoint for as long as it lasts.
+    _held: (Pass, Seat),
 }
 
 /// Connects to an endpoint of the upstream with this name.
@@ -92,16 +92,26 @@ struct Other {
 async fn begin(generation: &Generation, name: &str, ends: Ends) -> Result<Other, &'static str> {
     let upstream = generation.upstreams.iter().find(|upstream| &*upstream.name == name);
     let upstream = upstream.ok_or("no_endpoint")?;
+    let pass = match upstream.gate.try_enter() {
+        Some(pass) => pass,
+        None => upstream.gate.enter().await.map_err(|_| "busy")?,
+    };
     let mut tried = Vec::new();
-    let times = &upstream.config.timeouts;
-    for _ in 0..upstream.config.retry.attempts {
-        let seat = upstream.pick(Wish { tried: &tried, ..Wish::default() });
-        let Some(seat) = seat else { break };
+    let (times, retry) = (&upstream.config.timeouts, &upstream.config.retry);
+    let key = upstream.key_of_address(ends.client.ip());
+    upstream.budget.request(clock::now());
+    for _ in 0..retry.attempts {
+        let again = || upstream.budget.retry(retry.budget, retry.floor, clock::now());
+        if !tried.is_empty() && !again() {
+            break;
+        }
+        let Some(seat) = upstream.pick(Wish { tried: &tried, key, tag: None }) else { break };
         let began = clock::now();
         let dialing = timeout(times.connect.duration(), dial(upstream, &seat.endpoint, ends)).await;
         if let Ok(Ok(server)) = dialing {
             seat.note(Outcome::Good(clock::now().since(began)));
-            return Ok(Other { server, idle: times.idle.duration(), _seat: seat });
+            let idle = times.idle.duration();
+            return Ok(Other { server, idle, _held: (pass, seat) });
         }
         seat.note(Outcome::Broken);
         tried.push(seat.number());

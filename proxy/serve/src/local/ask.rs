@@ -1,7 +1,7 @@
 //! The side of the command.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixStream};
 use std::time::Duration;
@@ -9,25 +9,42 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use serde_json::Value;
 
-use super::{LONGEST_ANSWER, Order, Reply};
+use super::{LONGEST_ANSWER, Order, Reply, name};
 use crate::handover::check_user;
 
 /// How long the other process may take for a piece of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Has the process that listens under `name` do something.
+/// Has the process whose status listener is at `status` do something.
 ///
 /// # Errors
-/// Nobody listens, or it refuses: for people to read.
-pub fn ask(name: &str, order: &Order) -> Result<Value, String> {
-    match converse(name, order) {
+/// For people to read.
+pub fn ask(status: SocketAddr, order: &Order) -> Result<Value, NotDone> {
+    let failed = |why| Err(NotDone::Failed(why));
+    match converse(&name(status), order) {
         Ok(Reply::Done(value)) => Ok(value),
-        Ok(Reply::Refused(why)) => Err(why),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(format!("no running marchproxy answers at {name}; start one with `marchproxy run`"))
-        }
-        Err(error) => Err(format!("the running marchproxy at {name} does not answer: {error}")),
+        Ok(Reply::Refused(why)) => Err(NotDone::Refused(why)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => failed(format!(
+                "no marchproxy runs whose status listener is {status}; start it with `marchproxy run`"
+            )),
+            io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof => failed(format!(
+                "the marchproxy at {status} hung up: it takes orders of its own user and of root only"
+            )),
+            _ => failed(format!("the marchproxy at {status} does not answer: {error}")),
+        },
     }
+}
+
+/// Why nothing was done, for people to read.
+#[derive(Debug, Eq, PartialEq)]
+pub enum NotDone {
+    /// What was asked for cannot be.
+    Refused(String),
+    /// It could not be asked.
+    Failed(String),
 }
 
 fn converse(name: &str, order: &Order) -> io::Result<Reply> {
@@ -42,5 +59,8 @@ fn converse(name: &str, order: &Order) -> io::Result<Reply> {
     stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(serde_json::from_str(&answer)?)
 }

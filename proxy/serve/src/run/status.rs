@@ -105,6 +105,11 @@ impl StatusSource for State {
             }
             None => self.observer.metrics.cache.holds(0, 0),
         }
+        for upstream in self.upstreams() {
+            let (waiting, limit) = (upstream.gate.waiting(), upstream.gate.limit());
+            let is_panic = upstream.endpoints().is_panic;
+            self.observer.metrics.upstreams.stands(&upstream.name, is_panic, waiting, limit);
+        }
         self.observer.metrics.render()
     }
 

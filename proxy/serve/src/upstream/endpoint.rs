@@ -13,6 +13,7 @@ use super::Upstream;
 use super::address::Address;
 use super::spread::hash;
 use super::sticky::{Cookie, Sticky};
+use crate::clock;
 
 /// A server that requests can be sent to.
 pub struct Endpoint {
@@ -99,12 +100,17 @@ impl Endpoint {
 
     /// What people are told of it.
     pub fn status(&self, state: State) -> Value {
+        let now = clock::now();
+        let ejected = self.standing.ejected().map(|(cause, until)| {
+            json!({ "cause": cause.as_str(), "seconds_left": until.since(now).as_secs() })
+        });
         json!({
             "address": &*self.label,
             "weight": self.weight(),
             "state": state.as_str(),
             "running": self.standing.running(),
             "check_error": self.standing.checked().why(),
+            "ejected": ejected,
         })
     }
 

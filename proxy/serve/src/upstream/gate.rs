@@ -18,6 +18,8 @@ const STEP: Duration = Duration::from_millis(250);
 /// first come, first served.
 pub struct Gate {
     places: Option<Arc<Places>>,
+    /// How many places there are when it begins.
+    begins_with: Option<u32>,
     waiting: AtomicUsize,
     limits: Limits,
     adapting: Option<Mutex<Adapting>>,
@@ -36,7 +38,7 @@ struct Places {
 struct Adapting {
     gradient: Gradient,
     /// When it was last looked at, and what had been counted by then.
-    last: (Moment, u64, Duration),
+    last: Option<(Moment, u64, Duration)>,
 }
 
 /// A request's place; it is given back when this is dropped.
@@ -96,17 +98,37 @@ impl Drop for Waiting<'_> {
 }
 
 impl Gate {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// A gate with these limits. Requests that have a place at the old one keep it, and count; what
+    /// an adaptive limit has learnt stays.
+    pub(super) fn following(old: Option<&Arc<Self>>, limits: &Limits) -> Arc<Self> {
+        if let Some(old) = old.filter(|old| old.limits == *limits) {
+            return Arc::clone(old);
+        }
+        let learnt = old.filter(|old| old.adapting.is_some()).and_then(|old| old.limit());
         let adaptive = limits.adaptive.as_ref();
-        let gradient = adaptive.map(|adaptive| Gradient::new(adaptive.least, adaptive.most));
+        let gradient = adaptive.map(|adaptive| {
+            let learnt = learnt.and_then(|learnt| u32::try_from(learnt).ok());
+            Gradient::beginning_at(learnt.unwrap_or(0), adaptive.least, adaptive.most)
+        });
         let limit = gradient.as_ref().map(Gradient::limit).or(limits.requests);
-        let last = (Moment::default(), 0, Duration::ZERO);
-        Self {
-            places: limit.map(Places::new),
+        let places = old.and_then(|old| old.places.clone());
+        Arc::new(Self {
+            places: limit.map(|limit| places.unwrap_or_else(|| Places::new(limit))),
+            begins_with: limit,
             waiting: AtomicUsize::new(0),
             limits: limits.clone(),
-            adapting: gradient.map(|gradient| Mutex::new(Adapting { gradient, last })),
-        }
+            adapting: gradient.map(|gradient| Mutex::new(Adapting { gradient, last: None })),
+        })
+    }
+
+    /// Its limits hold from now on: a configuration that is not served changes nothing.
+    pub(super) fn begin(&self) {
+        let (Some(places), Some(limit)) = (&self.places, self.begins_with) else { return };
+        // One that goes on has learnt another limit by now.
+        let limit = self.adapting.as_ref().map_or(limit, |adapting| {
+            adapting.lock().unwrap_or_else(PoisonError::into_inner).gradient.limit()
+        });
+        places.resize(limit);
     }
 
     /// A place, if one is free or none is needed.
@@ -156,26 +178,69 @@ impl Gate {
     ) -> Option<Moment> {
         let (adapting, places) = (self.adapting.as_ref()?, self.places.as_ref()?);
         let mut adapting = adapting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, answers_before, waited_before) = adapting.last;
-        if now.since(last) >= STEP {
-            let count = answers.saturating_sub(answers_before);
-            let time = waited.saturating_sub(waited_before);
-            adapting.last = (now, answers, waited);
-            if let Some(mean) = u32::try_from(count).ok().and_then(|count| time.checked_div(count))
-            {
-                places.resize(adapting.gradient.step(mean, running));
-            }
+        // What was before says nothing of how it is now.
+        let (last, answers_before, waited_before) =
+            *adapting.last.get_or_insert((now, answers, waited));
+        if now.since(last) < STEP {
+            return Some(last.after(STEP));
         }
-        Some(adapting.last.0.after(STEP))
+        let count = answers.saturating_sub(answers_before);
+        let time = waited.saturating_sub(waited_before);
+        adapting.last = Some((now, answers, waited));
+        if let Some(mean) = u32::try_from(count).ok().and_then(|count| time.checked_div(count)) {
+            places.resize(adapting.gradient.step(mean, running));
+        }
+        Some(now.after(STEP))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use marchproxy_conf::model::Adaptive;
+
     use super::*;
 
-    fn gate(limit: u32) -> Gate {
-        Gate::new(&Limits { requests: Some(limit), ..Limits::default() })
+    fn gate(limit: u32) -> Arc<Gate> {
+        Gate::following(None, &Limits { requests: Some(limit), ..Limits::default() })
+    }
+
+    #[test]
+    fn a_gate_that_follows_another_counts_those_who_are_inside_once_it_begins() {
+        let old = gate(4);
+        let inside = enter_all(&old);
+        let next = Gate::following(Some(&old), &Limits { requests: Some(6), ..Limits::default() });
+        assert!(next.try_enter().is_none(), "it is not served yet");
+        next.begin();
+        let more = enter_all(&next);
+        assert_eq!((more.len(), next.limit()), (2, Some(6)));
+        drop((inside, more));
+        let fewer =
+            Gate::following(Some(&next), &Limits { requests: Some(2), ..Limits::default() });
+        fewer.begin();
+        assert_eq!(enter_all(&fewer).len(), 2);
+        assert!(Arc::ptr_eq(&Gate::following(Some(&fewer), &fewer.limits), &fewer));
+    }
+
+    #[test]
+    fn a_limit_that_was_learnt_is_kept_within_the_new_bounds() {
+        let adaptive =
+            |least, most| Limits { adaptive: Some(Adaptive { least, most }), ..Limits::default() };
+        let old = Gate::following(None, &adaptive(3, 100));
+        for second in 1..200 {
+            old.adapt(
+                Moment::from_nanos(second * 1_000_000_000),
+                second,
+                Duration::from_millis(second),
+                50,
+            );
+        }
+        let learnt = old.limit().unwrap();
+        assert!(learnt > 20, "{learnt}");
+        for (most, expected) in [(200, learnt), (10, 10)] {
+            let next = Gate::following(Some(&old), &adaptive(3, most));
+            next.begin();
+            assert_eq!(next.limit(), Some(expected));
+        }
     }
 
     fn enter_all(gate: &Gate) -> Vec<Pass> {

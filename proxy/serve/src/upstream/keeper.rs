@@ -36,8 +36,16 @@ pub(super) async fn keep(upstream: Weak<Upstream>, observer: Arc<Observer>) {
 impl Upstream {
     /// Looks at all endpoints; what is found holds for the next request. When to look again.
     pub(super) fn look(self: &Arc<Self>, observer: &Arc<Observer>) -> Option<Moment> {
+        let was_panic = self.endpoints.load().is_panic;
         let review = self.judge();
         let endpoints = self.endpoints.load();
+        if endpoints.is_panic && !was_panic {
+            let upstream = &*self.name;
+            tracing::error!(upstream, "too few endpoints are well: all of them are used");
+        } else if was_panic && !endpoints.is_panic {
+            let upstream = &*self.name;
+            tracing::info!(upstream, "only endpoints that are well are used again");
+        }
         for (at, event) in review.events {
             let Some(endpoint) = endpoints.list.get(at) else { continue };
             let (upstream, endpoint) = (&*self.name, &*endpoint.label);

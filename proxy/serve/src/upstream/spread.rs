@@ -24,6 +24,9 @@ pub struct Endpoints {
     /// Those that requests are sent to.
     places: Vec<Place>,
     choice: Arc<Choice>,
+    /// Whether each keeps the clients that are bound to it, in their order; of those that are used it
+    /// goes without saying.
+    keeps: Vec<bool>,
     /// Positions in the list by what sticky cookies name.
     by_tag: Arc<HashMap<u64, usize>>,
     /// Too few are usable, so that all are used.
@@ -61,6 +64,7 @@ impl Endpoints {
             states: Vec::new(),
             places: Vec::new(),
             choice: Arc::new(Choice::RoundRobin(RoundRobin::new(&[]))),
+            keeps: Vec::new(),
             by_tag: Arc::default(),
             is_panic: false,
         }
@@ -90,7 +94,12 @@ impl Endpoints {
             let with_cookie = list.iter().enumerate().filter(|(_, one)| one.cookie.is_some());
             Arc::new(with_cookie.map(|(at, endpoint)| (endpoint.tag, at)).collect())
         };
-        Self { list, states, places, choice, by_tag, is_panic }
+        let consecutive = config.ejection.consecutive;
+        let keeps = list.iter().zip(&states).map(|(endpoint, state)| {
+            *state == State::Draining && !endpoint.standing.is_failing(consecutive)
+        });
+        let keeps = keeps.collect();
+        Self { list, states, places, choice, keeps, by_tag, is_panic }
     }
 
     /// Each endpoint, and what it is fit for.
@@ -131,8 +140,7 @@ impl Endpoints {
     /// The endpoint that a cookie names, as long as it may have those that are stuck to it.
     fn stuck_to(&self, tag: u64) -> Option<&Arc<Endpoint>> {
         let at = *self.by_tag.get(&tag)?;
-        let state = self.states.get(at)?;
-        let may_serve = state.is_usable() || *state == State::Draining;
+        let may_serve = self.states.get(at)?.is_usable() || *self.keeps.get(at)?;
         self.list.get(at).filter(|_| may_serve)
     }
 

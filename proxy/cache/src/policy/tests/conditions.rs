@@ -55,7 +55,7 @@ fn a_guess_needs_the_operator_a_fitting_status_and_a_request_without_cookies() {
     assert_eq!(lifetime(&guessing, &anyone, 200, &bare), Some(60));
     assert_eq!(lifetime(&guessing, &anyone, 404, &bare), Some(60));
     assert_eq!(lifetime(&guessing, &anyone, 302, &bare), None);
-    assert_eq!(lifetime(&guessing, &someone, 200, &bare), None);
+    assert_eq!(judge(&guessing, &someone, 200, &bare).unwrap_err(), Refusal::Cookie);
     assert_eq!(lifetime(&guessing, &someone, 200, &public), Some(60));
     let stated = headers(&[("cache-control", "max-age=5")]);
     assert_eq!(lifetime(&guessing, &anyone, 200, &stated), Some(5));

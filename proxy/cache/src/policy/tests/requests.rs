@@ -100,6 +100,15 @@ fn the_operators_word_on_staleness_counts_only_where_the_origin_has_none() {
     ] {
         assert_eq!(standing(&policy, answer, 11, ""), expected, "{answer}");
     }
+    // An origin that wants nothing used again has said so.
+    for answer in [("cache-control", "max-age=0"), ("expires", "0")] {
+        let refused = judge(&policy, &HeaderMap::new(), 200, &headers(&[answer]));
+        assert_eq!(refused.unwrap_err(), Refusal::NeverFresh, "{answer:?}");
+    }
+    assert_eq!(
+        standing(&policy, "max-age=0, stale-while-revalidate=60", 1, ""),
+        StaleWhileRevalidate
+    );
 }
 
 #[test]

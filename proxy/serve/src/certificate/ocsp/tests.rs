@@ -6,7 +6,9 @@ fn an_answer_is_renewed_when_about_half_of_its_time_is_over() {
     for (left, random, expected) in [
         (day, 0.0, day.mul_f64(0.45)),
         (day, 1.0, day.mul_f64(0.55)),
-        (Duration::from_secs(2), 0.5, PAUSES.0),
+        (Duration::from_secs(2), 0.5, Duration::from_secs(1)),
+        (Duration::from_secs(40), 0.5, Duration::from_secs(20)),
+        (Duration::ZERO, 0.5, Duration::from_secs(1)),
         (7 * day, 0.5, PAUSES.1),
     ] {
         assert_eq!(next_in(left, random).as_secs(), expected.as_secs(), "{left:?} {random}");

@@ -44,6 +44,13 @@ pub struct CacheRules {
     space: Arc<str>,
 }
 
+impl CacheRules {
+    /// The fields by which clients are known, beside `Authorization`.
+    pub fn credentials(&self) -> &[HeaderName] {
+        &self.policy.credentials
+    }
+}
+
 impl CacheStore {
     /// The store of a configuration, if it has one: that which was there, if its bounds are the same.
     pub fn of(config: &Config, old: Option<&Arc<Self>>) -> Option<Arc<Self>> {

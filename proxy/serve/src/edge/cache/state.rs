@@ -9,7 +9,7 @@ use marchproxy_cache::policy::{Bypass, Refusal};
 use marchproxy_cache::{
     Answered, Asked, CACHE_STATUS, CacheStatus, Fetch, Filling, Hit, Key, Look, Now,
 };
-use marchproxy_decide::exchange::{Cached, DeclaredBody};
+use marchproxy_decide::exchange::{Cached, DeclaredBody, Exchange};
 use marchproxy_decide::verdict::{Fault, Reason};
 
 use super::super::{AnswerHead, Flow};
@@ -98,15 +98,8 @@ impl Flow {
         let exchange = &self.exchange;
         let key = match &self.caching.key {
             Some(key) => Arc::clone(key),
-            None => Arc::new(Key::new(
-                exchange.scheme.as_str(),
-                exchange.authority(),
-                exchange.path(),
-                exchange.query(),
-            )?),
+            None => key_of(exchange)?,
         };
-        let has_certificate =
-            exchange.connection.tls.as_ref().is_some_and(|tls| tls.client.is_some());
         let asked = Asked {
             key: &key,
             space: &rules.space(exchange, &upstream.name),
@@ -116,7 +109,7 @@ impl Flow {
             policy: &rules.policy,
             now: now(),
         };
-        let look = if has_certificate {
+        let look = if self.has_certificate() {
             Look::Pass(Bypass::Certificate)
         } else {
             rules.store.cache.look(&asked, may_wait)
@@ -172,7 +165,11 @@ impl Flow {
                     Answered::Contradicts => return Err(Reason::UpstreamMalformed),
                 }
             }
-            State::Aside | State::Stores(_) | State::Instead(_) => return Ok(false),
+            State::Aside => {
+                self.invalidate(head);
+                return Ok(false);
+            }
+            State::Stores(_) | State::Instead(_) => return Ok(false),
         };
         self.exchange.cache = Some(cached);
         if let Some(rules) = self.cache_rules() {
@@ -220,13 +217,16 @@ impl Flow {
     }
 
     fn invalidate(&self, head: &AnswerHead) {
-        let (Some(rules), Some(key), Some(request)) =
-            (self.cache_rules(), &self.caching.key, &self.request)
-        else {
+        let (Some(store), Some(request)) = (&self.arrival.generation.cache, &self.request) else {
             return;
         };
-        let cache = &rules.store.cache;
-        cache.invalidate(key, &request.method, head.status, &head.headers, &normalise);
+        // Of every route: what one changes another may have kept (RFC 9111, section 4.4).
+        if request.method.is_safe() || !(head.status.is_success() || head.status.is_redirection()) {
+            return;
+        }
+        if let Some(key) = self.caching.key.clone().or_else(|| key_of(&self.exchange)) {
+            store.cache.invalidate(&key, &request.method, head.status, &head.headers, &normalise);
+        }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -255,6 +255,11 @@ fn answered(fetch: Fetch, own: &[HeaderName], head: &AnswerHead) -> Answered {
     let mut headers = head.headers.clone();
     headers.insert(VARY, HeaderValue::from_static("*"));
     fetch.answered(head.status, &headers, now())
+}
+
+fn key_of(exchange: &Exchange) -> Option<Arc<Key>> {
+    let (scheme, authority) = (exchange.scheme.as_str(), exchange.authority());
+    Key::new(scheme, authority, exchange.path(), exchange.query()).map(Arc::new)
 }
 
 const fn is_without(body: DeclaredBody) -> bool {

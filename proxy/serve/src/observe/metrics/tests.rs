@@ -31,6 +31,7 @@ fn touch_all(metrics: &Metrics) {
     metrics.passed_on("web", "passed");
     metrics.listener_failures(&[String::from("web")]);
     metrics.certificates(&[(String::from("example.com"), 5)]);
+    metrics.upstreams.stands("app", true, 1, Some(2));
     metrics.upstreams.states("shop", [State::Serving].into_iter());
     metrics.upstreams.ejected("shop", Cause::Slow);
     metrics.upstreams.tripped("shop");

@@ -1,6 +1,7 @@
 //! What is told of upstreams beside their requests.
 
 use marchproxy_balance::{Cause, State};
+use marchproxy_conf::model;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
 use super::build::Builder;
@@ -8,6 +9,9 @@ use super::build::Builder;
 /// What is told of upstreams beside their requests.
 pub struct Upstreams {
     states: IntGaugeVec,
+    panic: IntGaugeVec,
+    waiting: IntGaugeVec,
+    limit: IntGaugeVec,
     ejections: IntCounterVec,
     trips: IntCounterVec,
     checks: IntCounterVec,
@@ -71,12 +75,51 @@ impl Upstreams {
     pub(super) fn new(build: &Builder<'_>) -> Result<Self, String> {
         Ok(Self {
             states: build.gauges("marchproxy_upstream_endpoints")?,
+            panic: build.gauges("marchproxy_upstream_panic")?,
+            waiting: build.gauges("marchproxy_upstream_waiting_requests")?,
+            limit: build.gauges("marchproxy_upstream_request_limit")?,
             ejections: build.counters("marchproxy_upstream_ejections_total")?,
             trips: build.counters("marchproxy_upstream_breaker_openings_total")?,
             checks: build.counters("marchproxy_upstream_checks_total")?,
             retries: build.counters("marchproxy_upstream_retries_total")?,
             mirrored: build.counters("marchproxy_mirrored_requests_total")?,
         })
+    }
+
+    /// An upstream begins: what may happen to it has not happened yet.
+    pub fn begin(&self, upstream: &model::Upstream) {
+        let name = upstream.name.as_str();
+        for cause in CAUSES {
+            self.ejections.with_label_values(&[name, cause.as_str()]);
+        }
+        if upstream.breaker.is_some() {
+            self.trips.with_label_values(&[name]);
+        }
+        if upstream.health.is_some() {
+            for result in RESULTS {
+                self.checks.with_label_values(&[name, result]);
+            }
+        }
+        for retried in Retried::ALL {
+            self.retries.with_label_values(&[name, retried.as_str()]);
+        }
+        for mirrored in Mirrored::ALL {
+            self.mirrored.with_label_values(&[name, mirrored.as_str()]);
+        }
+    }
+
+    /// How an upstream stands: whether all its endpoints are used because too few are well, how many
+    /// requests wait, and how many there may be, if there is a limit.
+    pub fn stands(&self, upstream: &str, is_panic: bool, waiting: usize, limit: Option<usize>) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.panic.with_label_values(&[upstream]).set(is_panic.into());
+        self.waiting.with_label_values(&[upstream]).set(number(waiting));
+        match limit {
+            Some(limit) => self.limit.with_label_values(&[upstream]).set(number(limit)),
+            None => {
+                let _ = self.limit.remove_label_values(&[upstream]);
+            }
+        }
     }
 
     /// These are the states of an upstream's endpoints.
@@ -120,6 +163,9 @@ impl Upstreams {
     pub(super) fn forget(&self, upstream: &str) {
         for state in State::ALL {
             let _ = self.states.remove_label_values(&[upstream, state.as_str()]);
+        }
+        for gauge in [&self.panic, &self.waiting, &self.limit] {
+            let _ = gauge.remove_label_values(&[upstream]);
         }
         for cause in CAUSES {
             let _ = self.ejections.remove_label_values(&[upstream, cause.as_str()]);
