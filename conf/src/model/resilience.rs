@@ -170,7 +170,13 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000_000))]
     pub endpoint_requests: Option<u32>,
-    /// Requests that wait for their turn when there are `requests` already (503 above it).
+    /// Connections to its endpoints at one time, those that idle included; those of health checks
+    /// are not counted. Absent: as many as it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub connections: Option<u32>,
+    /// Requests that wait for their turn when there are `requests` already, and as many that wait
+    /// for a connection when there are `connections` (503 above it).
     #[schemars(range(min = 0, max = 1_000_000))]
     pub waiting: u32,
     /// How long they wait (503 after it).
@@ -184,6 +190,7 @@ impl Default for Limits {
             requests: None,
             adaptive: None,
             endpoint_requests: None,
+            connections: None,
             waiting: 100,
             wait: Time::from_secs(1),
         }

@@ -1,6 +1,7 @@
 //! Upstreams as they run: their endpoints of this moment, and how each is reached.
 
 mod address;
+mod allowance;
 mod announce;
 mod check;
 mod circle;
@@ -41,6 +42,7 @@ use crate::clock;
 use crate::observe::Observer;
 use crate::resolver::Resolver;
 pub use address::Address;
+use allowance::Allowance;
 pub use announce::{Announced, header};
 pub use endpoint::{Endpoint, Seat};
 use endpoint::{Hub, Identity};
@@ -69,6 +71,7 @@ pub struct Upstream {
     pub budget: Arc<Budget>,
     /// Its cookies, if clients are to come back to the same endpoint.
     sticky: Option<Sticky>,
+    allowance: Option<Arc<Allowance>>,
     trust: Option<Trust>,
     own_zone: Option<Name>,
     policy: Policy,
@@ -117,6 +120,10 @@ impl Upstream {
             gate: Gate::following(old.map(|old| &old.gate), &config.limits),
             budget: old.map(|old| Arc::clone(&old.budget)).unwrap_or_default(),
             sticky,
+            allowance: Allowance::following(
+                old.and_then(|old| old.allowance.as_ref()),
+                &config.limits,
+            ),
             trust,
             own_zone: around.own_zone.cloned(),
             policy: Policy {
@@ -301,8 +308,8 @@ impl Upstream {
         let (trust, name) = (self.trust.as_ref(), identity.name.as_deref());
         let peer = peer::build(&self.config, trust, name, &identity.address)?;
         let standing = standing.unwrap_or_default();
-        let sticky = self.sticky.as_ref();
-        Ok(Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing, sticky)))
+        let own = (self.sticky.as_ref(), self.allowance.clone());
+        Ok(Arc::new(Endpoint::new(identity, (weight, is_local), peer, standing, own)))
     }
 
     /// Decides which endpoints requests are spread over from now on.

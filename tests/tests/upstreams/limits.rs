@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use marchproxy_tests::{Connection, Fault, eventually};
+use marchproxy_tests::{Connection, Fault, Origin, eventually};
 
 use crate::group::Group;
 
@@ -154,4 +154,49 @@ async fn what_is_waited_for_a_place_is_not_the_time_of_an_attempt() {
     }
     let statuses = clients.join_all().await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn no_more_connections_are_made_than_there_may_be() {
+    let group = Group::of(1, "    limits: { connections: 2, waiting: 1, wait: 700ms }").await;
+    for _ in 0..5 {
+        assert_eq!(group.proxy.get("/").await.status, 200, "one is used again and again");
+    }
+    assert_eq!(group.origins[0].connections(), 1);
+    let mut held = [hold(&group).await, hold(&group).await, hold(&group).await];
+    eventually("two get through", async || (group.origins[0].seen().len() == 7).then_some(()))
+        .await;
+    // The third waits; a fourth does not even do that.
+    let answer = group.proxy.get("/").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "upstream.busy"));
+    assert_eq!(group.origins[0].connections(), 2);
+    group.origins[0].release();
+    for connection in &mut held {
+        assert_eq!(connection.answer().await.status, 200, "the third got one that was given back");
+    }
+    assert_eq!(group.origins[0].connections(), 2);
+    assert_eq!(group.states().await, ["serving"], "it is nothing of the endpoint's");
+}
+
+#[tokio::test]
+async fn requests_that_share_a_connection_do_so_within_the_limit() {
+    let keys = "    protocol: http2\n    limits: { connections: 1, waiting: 0 }";
+    let group = Group::over(vec![Origin::http2().await], keys).await;
+    let mut held = [hold(&group).await, hold(&group).await, hold(&group).await];
+    eventually("all are there", async || (group.origins[0].seen().len() == 3).then_some(())).await;
+    assert_eq!(group.origins[0].connections(), 1);
+    group.origins[0].release();
+    for connection in &mut held {
+        assert_eq!(connection.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_idles_makes_way_for_one_to_another_endpoint() {
+    let keys = "    limits: { connections: 1, wait: 5s }";
+    let group = Group::of(2, keys).await;
+    let begin = Instant::now();
+    let counts = group.answers(6).await;
+    assert_eq!((counts["a"], counts["b"]), (3, 3));
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }

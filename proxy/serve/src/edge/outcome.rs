@@ -38,7 +38,8 @@ pub fn note_answer(
 
 /// Notes a failure; `false`: it is not the endpoint's, and nothing was noted.
 pub fn note_failure(upstream: &Upstream, seat: &Seat, reason: Reason) -> bool {
-    let is_its_fault = matches!(reason.whose(), Fault::Upstream) && reason != Reason::NoUpgrade;
+    let is_ours = matches!(reason, Reason::NoUpgrade | Reason::UpstreamBusy);
+    let is_its_fault = matches!(reason.whose(), Fault::Upstream) && !is_ours;
     if is_its_fault {
         note_broken(upstream, seat);
     }

@@ -109,11 +109,11 @@ async fn check(upstream: &Upstream, endpoint: &Endpoint, health: &Health) -> Res
 
 async fn ask(upstream: &Upstream, endpoint: &Endpoint, health: &Health) -> Result<(), String> {
     let peer = peer(endpoint, health);
-    let connected = connect(&CONNECTOR, upstream, &peer, &Client::Sender).await;
+    let connected = connect(&CONNECTOR, upstream, &peer, &Client::Sender, None).await;
     let connected = connected.map_err(|NotConnected { why, .. }| why)?;
     let session = match connected {
         _ if health.http.is_none() && health.grpc.is_none() => return Ok(()),
-        Connected::Http1(stream) => Session::Http1(Http1::new(stream)),
+        Connected::Http1(stream, place) => Session::Http1(Http1::new(stream, place)),
         Connected::Http2(shared) => Session::Http2(Http2::new(shared)),
     };
     let host = health.host.clone().unwrap_or_else(|| host_of(endpoint));

@@ -8,6 +8,7 @@ use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Upstream;
+use super::allowance::Place;
 use super::announce::announcing;
 use super::failure;
 use super::http2::Shared;
@@ -16,7 +17,7 @@ use super::trust::{Handshake, Refused};
 /// A connection that was just made.
 pub(super) enum Connected {
     /// It speaks HTTP/1.1.
-    Http1(Stream),
+    Http1(Stream, Place),
     /// It speaks HTTP/2.
     Http2(Shared),
 }
@@ -34,6 +35,7 @@ pub(super) async fn connect(
     upstream: &Upstream,
     peer: &HttpPeer,
     client: &Client,
+    place: Place,
 ) -> Result<Connected, NotConnected> {
     let not = |why: &str, reason| NotConnected { why: why.to_owned(), reason };
     let made = match upstream.config.proxy_protocol {
@@ -56,8 +58,8 @@ pub(super) async fn connect(
         return Err(not("it does not agree to HTTP/2 by ALPN", Reason::UpstreamTls));
     }
     if !wants_http2 && !has_agreed {
-        return Ok(Connected::Http1(stream));
+        return Ok(Connected::Http1(stream, place));
     }
-    let shared = Shared::begin(stream).await;
+    let shared = Shared::begin(stream, place).await;
     shared.map(Connected::Http2).map_err(|reason| not("it does not speak HTTP/2", reason))
 }

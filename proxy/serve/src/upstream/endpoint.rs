@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::Upstream;
 use super::address::Address;
+use super::allowance::Allowance;
 use super::spread::hash;
 use super::sticky::{Cookie, Sticky};
 use crate::clock;
@@ -37,6 +38,8 @@ pub struct Endpoint {
     pub(super) tag: u64,
     /// The cookie by which clients come back to it, if they are to.
     pub(super) cookie: Option<Cookie>,
+    /// How many connections it may have together with the others of its upstream.
+    allowance: Option<Arc<Allowance>>,
     /// Whether somebody checks its health.
     pub(super) is_checked: AtomicBool,
     /// Whether the last connection to it could not be made.
@@ -56,7 +59,7 @@ impl Endpoint {
         (weight, is_local): (u32, bool),
         peer: HttpPeer,
         standing: Arc<Standing>,
-        sticky: Option<&Sticky>,
+        (sticky, allowance): (Option<&Sticky>, Option<Arc<Allowance>>),
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let Identity { address, name } = identity;
@@ -66,6 +69,7 @@ impl Endpoint {
             address,
             tag,
             cookie: sticky.and_then(|sticky| sticky.cookie(tag)),
+            allowance,
             label,
             is_local,
             peer,
@@ -80,6 +84,11 @@ impl Endpoint {
 
     pub(super) fn identity(&self) -> Identity {
         Identity { address: self.address.clone(), name: self.name.clone() }
+    }
+
+    /// How many wait for a connection of its upstream.
+    pub(super) fn shortage(&self) -> usize {
+        self.allowance.as_ref().map_or(0, |allowance| allowance.waiting())
     }
 
     /// Says, once until it works again, why no connection to it can be made.

@@ -11,6 +11,7 @@ use marchproxy_decide::wire::body::BodyWatch;
 use marchproxy_decide::wire::head::Framing;
 use pingora_core::protocols::Stream;
 
+use super::allowance::Place;
 use super::failure::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http1::{Arriving, Broken, Incoming, Leaving, Outgoing, fields};
@@ -19,6 +20,7 @@ use crate::http1::{Arriving, Broken, Incoming, Leaving, Outgoing, fields};
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of an exchange")]
 pub struct Http1 {
     stream: Stream,
+    place: Place,
     incoming: Incoming,
     outgoing: Outgoing,
     scanner: AnswerScanner,
@@ -30,9 +32,10 @@ pub struct Http1 {
 
 impl Http1 {
     /// On a connection that nothing runs on.
-    pub fn new(stream: Stream) -> Self {
+    pub fn new(stream: Stream, place: Place) -> Self {
         Self {
             stream,
+            place,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
             scanner: AnswerScanner::new(),
@@ -160,10 +163,11 @@ impl Http1 {
     }
 
     /// The connection, if another exchange can follow on it.
-    pub(super) fn into_idle(self) -> Option<Stream> {
+    pub(super) fn into_idle(self) -> Option<(Stream, Place)> {
         let is_clean =
             self.is_sent && self.outgoing.is_empty() && self.incoming.waiting().is_empty();
-        (self.keep_alive && is_clean && self.incoming.is_over()).then_some(self.stream)
+        (self.keep_alive && is_clean && self.incoming.is_over())
+            .then_some((self.stream, self.place))
     }
 
     fn failure(&self, reason: Reason) -> Failure {

@@ -15,6 +15,7 @@ use marchproxy_decide::verdict::Reason;
 use pingora_core::protocols::Stream;
 use tokio::time::{sleep, timeout};
 
+use super::allowance::Place;
 use super::failure::{Failure, Fate};
 use crate::edge::{AnswerHead, Outbound, OutboundBody, Piece};
 use crate::http2::{self, Sending};
@@ -48,7 +49,7 @@ impl Shared {
     ///
     /// # Errors
     /// The endpoint does not.
-    pub async fn begin(stream: Stream) -> Result<Self, Reason> {
+    pub async fn begin(stream: Stream, place: Place) -> Result<Self, Reason> {
         let mut builder = Builder::new();
         builder
             .enable_push(false)
@@ -63,6 +64,7 @@ impl Shared {
         let told = Arc::clone(&state);
         // Ends with the connection: when the endpoint closes it, or when nobody holds it any more.
         tokio::spawn(async move {
+            let _place = place;
             let watched = Arc::clone(&told);
             tokio::select! {
                 _ = connection => {}
@@ -313,7 +315,7 @@ mod tests {
             connection.graceful_shutdown();
             while connection.accept().await.is_some() {}
         });
-        let mut shared = Shared::begin(Box::new(ours)).await.unwrap();
+        let mut shared = Shared::begin(Box::new(ours), None).await.unwrap();
         assert!(shared.has_room());
         let mut exchange = Http2::new(shared.clone());
         assert!(exchange.start(&outbound()).is_ok());

@@ -1,7 +1,7 @@
 //! A worker's connections to endpoints: made when there is none to be had, kept for the next request.
 
 use std::collections::HashMap;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -13,8 +13,10 @@ use pingora_core::connectors::TransportConnector;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::tls::ALPN;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::allowance::{Place, SHORTAGE};
 use super::announce::Announced;
 use super::connect::{Connected, NotConnected, connect};
 use super::http1::Http1;
@@ -34,6 +36,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct Pool {
     connector: TransportConnector,
     shelves: Mutex<HashMap<Key, Shelf>>,
+    /// Wakes those who wait for a connection, of which one has just become idle.
+    given_back: Notify,
 }
 
 /// Which connections a request can use.
@@ -72,6 +76,7 @@ struct Shelf {
 
 struct Idle {
     stream: Stream,
+    place: Place,
     until: Moment,
 }
 
@@ -80,10 +85,22 @@ struct SharedUntil {
     until: Moment,
 }
 
+/// What a request that needs a connection got.
+enum Found {
+    /// A connection.
+    Session(Box<Session>),
+    /// Room for another one.
+    Place(Place),
+}
+
 impl Pool {
     /// An empty one.
     pub fn new() -> Self {
-        Self { connector: TransportConnector::new(None), shelves: Mutex::default() }
+        Self {
+            connector: TransportConnector::new(None),
+            shelves: Mutex::default(),
+            given_back: Notify::new(),
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Key, Shelf>> {
@@ -103,7 +120,7 @@ impl Pool {
         }
         while let Some(mut idle) = kept.idle.pop() {
             if is_open(&mut idle.stream) {
-                return Some(Session::Http1(Http1::new(idle.stream)));
+                return Some(Session::Http1(Http1::new(idle.stream, idle.place)));
             }
         }
         None
@@ -140,13 +157,17 @@ impl Pool {
         {
             return Ok(session);
         }
+        let place = match self.place(upstream, endpoint, outbound).await? {
+            Found::Session(session) => return Ok(*session),
+            Found::Place(place) => place,
+        };
         let client = outbound.manner.announced.as_ref().map_or(Client::Unknown, |to| to.client);
         let made = if upgrades && matches!(endpoint.peer.options.alpn, ALPN::H2H1) {
             let mut peer = endpoint.peer.clone();
             peer.options.alpn = ALPN::H1;
-            connect(&self.connector, upstream, &peer, &client).await
+            connect(&self.connector, upstream, &peer, &client, place).await
         } else {
-            connect(&self.connector, upstream, &endpoint.peer, &client).await
+            connect(&self.connector, upstream, &endpoint.peer, &client, place).await
         };
         let connected = made.map_err(|NotConnected { why, reason }| {
             endpoint.fails(upstream, &why);
@@ -154,13 +175,46 @@ impl Pool {
         })?;
         endpoint.works(upstream);
         let connection = match connected {
-            Connected::Http1(stream) => return Ok(Session::Http1(Http1::new(stream))),
+            Connected::Http1(stream, place) => {
+                return Ok(Session::Http1(Http1::new(stream, place)));
+            }
             Connected::Http2(shared) => shared,
         };
         let kept =
             SharedUntil { connection: connection.clone(), until: until(upstream, clock::now()) };
         self.shelf(endpoint, outbound, |shelf| shelf.shared.push(kept));
         Ok(Session::Http2(Http2::new(connection)))
+    }
+
+    /// A place for one more connection, or a connection that became idle meanwhile.
+    ///
+    /// # Errors
+    /// The upstream has as many as it may have, and none becomes free in time.
+    async fn place(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Endpoint,
+        outbound: &Outbound,
+    ) -> Result<Found, Reason> {
+        let Some(allowance) = &upstream.allowance else { return Ok(Found::Place(None)) };
+        if let Some(place) = allowance.try_take() {
+            return Ok(Found::Place(place));
+        }
+        let _waiting = allowance.wait()?;
+        SHORTAGE.notify_waiters();
+        let mut taking = pin!(allowance.take());
+        let mut is_over = pin!(sleep(upstream.config.limits.wait.duration()));
+        loop {
+            let given_back = self.given_back.notified();
+            if let Some(session) = self.take(endpoint, outbound) {
+                return Ok(Found::Session(Box::new(session)));
+            }
+            tokio::select! {
+                place = &mut taking => return place.map(Found::Place),
+                () = given_back => {}
+                () = &mut is_over => return Err(Reason::UpstreamBusy),
+            }
+        }
     }
 
     /// Takes back what the exchange of `outbound`, which went well and ended `now`, ran on.
@@ -175,12 +229,16 @@ impl Pool {
         let until = until(upstream, now);
         match session {
             Session::Http1(session) => {
-                let Some(stream) = session.into_idle() else { return };
+                let Some((stream, place)) = session.into_idle() else { return };
+                let is_counted = place.is_some();
                 self.shelf(endpoint, outbound, |shelf| {
                     if shelf.idle.len() < MOST_IDLE {
-                        shelf.idle.push(Idle { stream, until });
+                        shelf.idle.push(Idle { stream, place, until });
                     }
                 });
+                if is_counted {
+                    self.given_back.notify_waiters();
+                }
             }
             Session::Http2(session) => {
                 let used = session.shared();
@@ -221,7 +279,10 @@ impl Pool {
         let mut looks = interval(SWEEP);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = SHORTAGE.notified() => {}
+            }
             let now = clock::now();
             self.all().retain(|_, shelf| {
                 let client_is_gone = |client: &Weak<Connection>| client.strong_count() == 0;
@@ -231,8 +292,10 @@ impl Pool {
                     return false;
                 }
                 shelf.idle.retain_mut(|idle| idle.until > now && is_open(&mut idle.stream));
+                let short = shelf.endpoint.upgrade().map_or(0, |endpoint| endpoint.shortage());
+                shelf.idle.truncate(shelf.idle.len().saturating_sub(short));
                 shelf.shared.retain(|kept| {
-                    let is_over = kept.until <= now && kept.connection.is_idle();
+                    let is_over = (kept.until <= now || short > 0) && kept.connection.is_idle();
                     !is_over && !kept.connection.is_retired()
                 });
                 true
