@@ -10,7 +10,7 @@ mod trace;
 pub use access_log::AccessLog;
 pub use metrics::{Handles, Metrics};
 pub use status::StatusSource;
-pub use trace::{Prepared as PreparedTraces, Traces};
+pub use trace::{Collector, Prepared as PreparedTraces, Traces};
 
 use http::HeaderMap;
 use marchproxy_conf::model;

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use marchproxy_conf::model::{self, Config, Endpoint};
-use marchproxy_conf::values::{HostPort, ServerAddress};
+use marchproxy_conf::values::{HostPort, Name, ServerAddress};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::listen::tls;
+use crate::observe::Collector;
 use crate::resolver::Resolver;
 use crate::upstream::{Address, Found, Surroundings, Upstream, try_connect};
 
@@ -72,6 +73,8 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config.certificates.iter().map(certificate).collect();
     findings.extend(config.listeners.iter().flat_map(listener));
     findings.extend(config.upstreams.iter().filter_map(authorities));
+    findings.extend(config.certificates.iter().filter_map(staples));
+    findings.extend(config.traces.as_ref().map(|traces| collector(config, traces)));
     findings.extend(config.access_log.file.as_deref().map(access_log));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
@@ -90,6 +93,35 @@ fn certificate(config: &model::Certificate) -> Finding {
             Finding::new(level, what, found)
         }
     }
+}
+
+/// Looks whether OCSP answers can be kept where they are to be.
+fn staples(config: &model::Certificate) -> Option<Finding> {
+    let folder = config.ocsp.as_ref()?.cache.as_ref()?;
+    let what = format!("OCSP answers of certificate `{}`", config.name);
+    let shown = folder.display();
+    Some(if folder.is_dir() {
+        Finding::new(Level::Fine, what, format!("are kept in {shown}"))
+    } else {
+        let found = format!("{shown} is no folder: make it, and let the proxy's user write to it");
+        Finding::new(Level::Failed, what, found)
+    })
+}
+
+/// Reads what sending traces needs.
+fn collector(config: &Config, traces: &model::Traces) -> Finding {
+    let named = traces.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    let own = own_certificate(config, named);
+    match Collector::load(traces, own.as_ref()) {
+        Ok(_) => Finding::new(Level::Fine, "traces", "their files are readable"),
+        Err(error) => Finding::new(Level::Failed, "traces", error),
+    }
+}
+
+/// A certificate by its name. One that cannot be read is told of with the certificates.
+fn own_certificate(config: &Config, named: Option<&Name>) -> Option<Arc<Certificate>> {
+    let own = config.certificates.iter().find(|certificate| Some(&certificate.name) == named);
+    own.and_then(|own| Certificate::load(own).ok()).map(Arc::new)
 }
 
 /// What is to be said of a certificate with so many days left.
@@ -174,8 +206,7 @@ async fn endpoints(config: &Config) -> Vec<Finding> {
 
 fn target<'a>(config: &Config, upstream: &'a model::Upstream, endpoint: &Endpoint) -> Target<'a> {
     let named = upstream.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
-    let own = config.certificates.iter().find(|certificate| Some(&certificate.name) == named);
-    let certificate = own.and_then(|own| Certificate::load(own).ok()).map(Arc::new);
+    let certificate = own_certificate(config, named);
     let (host, every_address) = match endpoint {
         Endpoint::Address(host) => (host.clone(), false),
         Endpoint::Static(one) => (one.address.clone(), false),

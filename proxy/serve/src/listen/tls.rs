@@ -125,7 +125,9 @@ impl ServerTls {
     pub async fn handshake(&self, socket: Socket) -> Result<SslStream<Socket>, &'static str> {
         let mut stream = prepare_tls_stream(&self.acceptor, socket).map_err(|_| "refused")?;
         if let Err(error) = stream.accept().await {
-            return Err(cause(&error));
+            let cause = cause(&error);
+            tracing::debug!(cause, why = %why_not(stream.ssl(), &error), "a handshake failed");
+            return Err(cause);
         }
         let ssl = stream.ssl();
         let clients = self.clients(ssl).filter(|_| ssl.session_reused());
@@ -167,6 +169,14 @@ pub fn read_files(tls: &ListenerTls) -> Vec<(&'static str, Result<(), String>)> 
         tls.all_clients().map(|asked| ("client certificates", Clients::load(asked).map(drop)));
     let keys = tls.tickets.keys.iter().map(|keys| ("ticket keys", tickets::load(keys).map(drop)));
     clients.chain(keys).collect()
+}
+
+/// Why a handshake failed, for people: what is wrong with the client's certificate, if it has one.
+fn why_not(ssl: &SslRef, error: &boring::ssl::Error) -> String {
+    match ssl.verify_result() {
+        Err(refused) => refused.to_string(),
+        Ok(()) => error.to_string(),
+    }
 }
 
 /// What is counted for a handshake that failed.

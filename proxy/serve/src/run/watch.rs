@@ -252,14 +252,17 @@ mod tests {
     #[tokio::test]
     async fn looking_is_no_reason_to_look_again() {
         let folder = Folder::new("looking");
-        fs::write(folder.0.join("conf.yaml"), "1").unwrap();
+        // Deeper, as in the folder around it others may make files.
+        let watched = folder.0.join("conf");
+        fs::create_dir(&watched).unwrap();
+        fs::write(watched.join("conf.yaml"), "1").unwrap();
         let mut watch = Watch::new();
-        watch.follow(vec![folder.0.clone()]);
+        watch.follow(vec![watched.clone()]);
         for _ in 0..10 {
             watch.look();
         }
         assert!(timeout(Duration::from_millis(200), watch.reports.recv()).await.is_err());
-        fs::write(folder.0.join("other.yaml"), "1").unwrap();
+        fs::write(watched.join("other.yaml"), "1").unwrap();
         assert!(timeout(Duration::from_secs(5), watch.reports.recv()).await.is_ok());
     }
 

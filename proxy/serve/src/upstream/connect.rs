@@ -42,7 +42,7 @@ pub(super) async fn connect(
         Some(version) => connector.new_stream(&announcing(peer, version, client)).await,
         None => connector.new_stream(peer).await,
     };
-    let stream = made.map_err(|error| not(&error.to_string(), failure::reason(&error)))?;
+    let stream = made.map_err(|error| not(&failure::explain(&error), failure::reason(&error)))?;
     let tls = stream.get_ssl_digest();
     let handshake = tls.as_ref().and_then(|tls| tls.extension.get::<Handshake>());
     upstream.check(handshake).map_err(|refused| {

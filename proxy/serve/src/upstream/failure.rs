@@ -46,6 +46,19 @@ pub(super) fn reason(error: &Error) -> Reason {
     }
 }
 
+/// The same, for people.
+pub(super) fn explain(error: &Error) -> String {
+    let cause = error.root_cause().to_string();
+    let cause = cause.trim();
+    match error.etype() {
+        ConnectTimedout => "no connection within the time".to_owned(),
+        TLSHandshakeTimedout => "no TLS handshake within the time".to_owned(),
+        InvalidCert => format!("its certificate is not trusted: {cause}"),
+        TLSHandshakeFailure | HandshakeError => format!("the TLS handshake failed: {cause}"),
+        _ => cause.to_owned(),
+    }
+}
+
 /// Whether somewhere beneath is the system's word that the peer has reset the connection.
 fn is_reset(error: &Error) -> bool {
     let root: &(dyn std::error::Error + 'static) = error.root_cause();

@@ -23,6 +23,7 @@ fn an_endpoint_that_accepts_is_fine_and_one_that_refuses_fails() {
     assert_eq!(levels, [Level::Fine, Level::Failed]);
     let shown = findings.last().unwrap().to_string();
     assert!(shown.starts_with(&format!("failed: endpoint {away} of upstream `app`: ")), "{shown}");
+    assert!(shown.ends_with(": Connection refused (os error 111)"), "{shown}");
 }
 
 #[test]
@@ -31,6 +32,22 @@ fn a_certificate_is_warned_of_before_it_expires_and_fails_after() {
     assert_eq!([level(30), level(29), level(0)], [Level::Fine, Level::Warning, Level::Warning]);
     assert_eq!([level(-1), level(i32::MIN)], [Level::Failed, Level::Failed]);
     assert!(validity(-3).1.starts_with("expired 3 days ago"));
+}
+
+#[test]
+fn what_traces_and_staples_need_is_looked_at() {
+    let text = "listeners: [{ name: web, address: \"127.0.0.1:1\" }]\n\
+        routes: [{ name: all, respond: { status: 200, body: a } }]\n\
+        certificates: [{ name: c, chain: /nosuch.pem, key: { file: /nosuch.key }, \
+        ocsp: { cache: /nosuch } }]\n\
+        traces: { endpoint: \"http://127.0.0.1:1/v1/traces\", headers: { a: { file: /nosuch } } }\n";
+    let config = marchproxy_conf::parse_str("test.yaml", text).unwrap().config;
+    let shown: Vec<String> = look(&config).iter().map(ToString::to_string).collect();
+    for what in
+        ["failed: OCSP answers of certificate `c`: /nosuch is no folder", "failed: traces: "]
+    {
+        assert!(shown.iter().any(|line| line.starts_with(what)), "{what}: {shown:?}");
+    }
 }
 
 #[test]
