@@ -58,7 +58,7 @@ impl Call {
         let wish = head.headers.get(ACCEPT).and_then(kind);
         let wants_text = wish.map_or(is_text, |(is_text, _)| is_text);
         let page = page(web, head.headers);
-        Some(Self { is_text, wants_text, format: format.to_owned(), page })
+        Some(Self { is_text, wants_text, format, page })
     }
 
     /// Makes the fields of a call of gRPC out of its own.
@@ -81,8 +81,8 @@ impl Call {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
-        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let format = kind.and_then(|kind| kind.strip_prefix(GRPC));
+        let kind = headers.get(CONTENT_TYPE).and_then(media_type);
+        let format = kind.as_deref().and_then(|kind| kind.strip_prefix(GRPC));
         let Some(format) = format.filter(|format| is_format(format)) else { return false };
         let own = self.kind(format);
         headers.insert(CONTENT_TYPE, own);
@@ -133,15 +133,20 @@ pub(crate) fn preflight(rules: &RouteRules, head: &RequestHead<'_>) -> Option<An
 }
 
 /// Whether a media type is text, and how messages are written; of gRPC-Web only.
-fn kind(value: &HeaderValue) -> Option<(bool, &str)> {
-    let text = value.to_str().ok()?;
-    let (is_text, rest) = match (text.strip_prefix(TEXT), text.strip_prefix(BINARY)) {
-        (Some(rest), _) => (true, rest),
-        (None, Some(rest)) => (false, rest),
+fn kind(value: &HeaderValue) -> Option<(bool, String)> {
+    let text = media_type(value)?;
+    let (is_text, format) = match (text.strip_prefix(TEXT), text.strip_prefix(BINARY)) {
+        (Some(format), _) => (true, format),
+        (None, Some(format)) => (false, format),
         (None, None) => return None,
     };
-    let format = rest.split(';').next().unwrap_or_default().trim_end();
-    is_format(format).then_some((is_text, format))
+    is_format(format).then(|| (is_text, format.to_owned()))
+}
+
+/// A media type without its parameters, in lower case (RFC 9110, section 8.3.1).
+fn media_type(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 /// `+proto` and the like, or nothing.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use marchproxy_tests::Fault;
 use marchproxy_tests::origin::{Behaviour, RawOrigin};
 use marchproxy_tests::proxy::{SIMPLE, Setup};
+use marchproxy_tests::{Fault, Origin};
 
 use crate::group::Group;
 
@@ -155,4 +155,43 @@ async fn a_long_body_is_not_sent_again_on_another_connection_either() {
     let answer = proxy.request(&put).await;
     assert_eq!((answer.status, answer.reason().as_str()), (502, "upstream.reset"));
     assert_eq!(origin.connections(), 1);
+}
+
+/// An endpoint that speaks HTTP/2 and takes no request, in good order.
+async fn leaving() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await?;
+                while let Some(request) = connection.accept().await {
+                    request?.1.send_reset(h2::Reason::REFUSED_STREAM);
+                }
+                Ok::<_, h2::Error>(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_endpoint_that_says_that_it_takes_no_more_has_not_failed() {
+    let (leaving, good) = (leaving().await, Origin::http2().await);
+    let text = format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+         routes: [{{ name: all, upstream: app }}]\n\
+         upstreams:\n  - name: app\n    endpoints: [\"{leaving}\", \"{}\"]\n    \
+           protocol: http2\n    ejection: {{ consecutive: 2, share: 100% }}\n    \
+           retry: {{ floor: 1000, pause: 0ms }}\n",
+        good.address()
+    );
+    let proxy = Setup::new().start(&text).await;
+    for _ in 0..8 {
+        let post = "POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 1\r\n\r\nx";
+        assert_eq!(proxy.request(post).await.status, 200, "nothing was done, so it goes twice");
+    }
+    let cause = [("upstream", "app"), ("cause", "consecutive")];
+    let metric = "marchproxy_upstream_ejections_total";
+    assert_eq!(proxy.metric(metric, &cause).await, Some(0.0));
 }

@@ -33,6 +33,7 @@ fn a_call_is_known_by_its_media_type_and_its_answer_is_as_it_wishes() {
             Some((false, true, "+proto")),
         ),
         (&[("content-type", "application/grpc-web"), ("accept", "*/*")], Some((false, false, ""))),
+        (&[("content-type", " Application/gRPC-Web+proto ;a=b")], Some((false, false, "+proto"))),
         (&[("content-type", "application/grpc")], None),
         (&[("content-type", "application/grpc-webx")], None),
         (&[("content-type", "application/grpc-web+a b")], None),
@@ -68,6 +69,7 @@ fn an_answer_of_grpc_gets_the_media_type_of_the_web_and_others_keep_theirs() {
     for (kind, is_framed, told) in [
         ("application/grpc", true, "application/grpc-web-text"),
         ("application/grpc+proto", true, "application/grpc-web-text+proto"),
+        ("Application/grpc+proto; a=b", true, "application/grpc-web-text+proto"),
         ("application/grpc-web", false, "application/grpc-web"),
         ("text/html", false, "text/html"),
     ] {

@@ -105,7 +105,10 @@ impl<'a> Attempts<'a> {
     /// The exchange has failed, which is the endpoint's fault if `is_its_fault`; `true`: the request
     /// is tried again.
     pub fn has_failed(&mut self, failure: Failure, is_its_fault: bool, now: Moment) -> bool {
-        if !is_its_fault || !note_failure(self.upstream, &self.seat, failure.reason) {
+        // One that says in good order that it takes no more has not failed.
+        let is_leaving = failure.fate == Fate::Unprocessed;
+        let is_blamed = || note_failure(self.upstream, &self.seat, failure.reason);
+        if !is_its_fault || !(is_leaving || is_blamed()) {
             return false;
         }
         let kind = match failure.reason {

@@ -74,6 +74,11 @@ impl Flow {
         self.is_recorded = true;
     }
 
+    /// Whether no client has asked, before it is over.
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_recorded
+    }
+
     /// Passes the checkpoints that stand before an endpoint is chosen.
     pub(super) fn check(&mut self, now: Moment) -> Verdict {
         let Some(request) = &self.request else { return Verdict::Refuse(Reason::Internal) };

@@ -45,6 +45,9 @@ impl Mirror {
 
     /// Begins to send a copy, if the route wants one.
     pub fn begin(edge: &Edge, flow: &Flow, outbound: &Outbound) -> Self {
+        if flow.is_ours() {
+            return Self::none();
+        }
         let generation = &flow.arrival.generation;
         let wanted = generation
             .snapshot
