@@ -24,12 +24,13 @@ mod trust;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderMap;
 use marchproxy_balance::{Budget, Member, Policy, Review, Standing, State, review};
 use marchproxy_conf::model::{self, Balance, HashBy};
-use marchproxy_conf::values::Name;
+use marchproxy_conf::values::{Name, Time};
 use marchproxy_decide::verdict::Reason;
 use marchproxy_decide::wire::proxy_protocol::Client;
 use pingora_core::connectors::TransportConnector;
@@ -43,6 +44,7 @@ use crate::observe::Observer;
 use crate::resolver::Resolver;
 pub use address::Address;
 use allowance::Allowance;
+pub use allowance::Place;
 pub use announce::{Announced, header};
 pub use endpoint::{Endpoint, Seat};
 use endpoint::{Hub, Identity};
@@ -180,6 +182,25 @@ impl Upstream {
     pub fn tag(&self, headers: &HeaderMap) -> Option<u64> {
         let cookie = self.sticky.as_ref()?.given(headers)?;
         self.endpoints.load().tag_of(cookie)
+    }
+
+    /// A place for a connection that no pool keeps.
+    ///
+    /// # Errors
+    /// There are as many as there may be, and none is closed in time.
+    pub async fn place(&self) -> Result<Place, Reason> {
+        match &self.allowance {
+            Some(allowance) => allowance.get(self.patience()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// How long a place for a connection is waited for: not as long as a connection may take to be
+    /// made, or it would be the endpoint that is blamed.
+    fn patience(&self) -> Duration {
+        let whole = self.config.timeouts.connect.duration();
+        let attempt = self.config.retry.attempt_time.map_or(whole, Time::duration);
+        self.config.limits.wait.duration().min(whole.min(attempt).mul_f64(0.9))
     }
 
     /// Why there is no place at any endpoint.

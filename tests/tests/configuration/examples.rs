@@ -14,7 +14,8 @@ use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::template::Values;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 21] = [
+const TESTED: [&str; 26] = [
+    "balancing.yaml",
     "cache.yaml",
     "client-certificates.yaml",
     "compression.yaml",
@@ -24,9 +25,13 @@ const TESTED: [&str; 21] = [
     "grpc-web.yaml",
     "grpc.yaml",
     "header-edits.yaml",
+    "health-checks.yaml",
+    "mirror-and-split.yaml",
     "ocsp.yaml",
+    "passthrough.yaml",
     "proxy-protocol-out.yaml",
     "proxy-protocol.yaml",
+    "request-buffering.yaml",
     "site.yaml",
     "smallest.yaml",
     "tls-upstream.yaml",
@@ -48,7 +53,7 @@ fn text_of(name: &str) -> String {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let text = text.replace(":8080", ":@web-port@").replace(":8443", ":@tls-port@");
     let text = text.replace("/etc/marchproxy", "@dir@").replace("/run/marchproxy", "@dir@");
-    ["3000", "3001", "3002", "3003"].iter().fold(text, |text, port| {
+    ["3000", "3001", "3002", "3003", "3004", "3005", "3006"].iter().fold(text, |text, port| {
         text.replace(&format!(":{port}"), &format!(":@{port}-port@"))
             .replace(&format!("port: {port}"), &format!("port: @{port}-port@"))
     })
@@ -426,4 +431,100 @@ async fn a_folder_of_files() {
     let proxy = Proxy::over(setup, target.path()).await;
     assert_eq!(get(proxy.web(), "/").await.seen().origin, "3000");
     assert_eq!(get(proxy.web(), "/orders/1").await.seen().origin, "3001");
+}
+
+#[tokio::test]
+async fn balancing() {
+    let mut setup = Setup::new().file("secrets/sticky.key", "0123456789abcdef");
+    let mut origins = Vec::new();
+    for port in ["3000", "3001", "3002", "3003", "3004", "3005", "3006"] {
+        origins.push(origin(&mut setup, port).await);
+    }
+    let proxy = setup.start(&text_of("balancing.yaml")).await;
+    let tenant = "GET /tenants HTTP/1.1\r\nHost: a\r\nX-Tenant: acme\r\n\r\n";
+    let theirs = proxy.request(tenant).await.seen().origin;
+    assert!(["3003", "3004"].contains(&theirs.as_str()), "{theirs}");
+    let first = proxy.get("/").await;
+    let cookie = first.field("set-cookie").unwrap().split(';').next().unwrap();
+    let again = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
+    for _ in 0..10 {
+        assert_ne!(proxy.get("/search").await.seen().origin, "3002", "another zone");
+        assert_eq!(proxy.request(tenant).await.seen().origin, theirs);
+        assert_eq!(proxy.request(&again).await.seen().origin, first.seen().origin);
+    }
+    let limit = proxy.metric("marchproxy_upstream_request_limit", &[("upstream", "search")]).await;
+    assert_eq!(limit, Some(20.0));
+}
+
+#[tokio::test]
+async fn health_checks() {
+    let mut setup = Setup::new();
+    let (one, _other) = (origin(&mut setup, "3000").await, origin(&mut setup, "3001").await);
+    let port = ports::free();
+    setup.values().set("3002-port", port);
+    let greeter = Origin::http2_on_port("3002", port).await;
+    let reports = origin(&mut setup, "3003").await;
+    let proxy = setup.start(&text_of("health-checks.yaml")).await;
+    let check = eventually("a check by HTTP", async || one.seen().first().cloned()).await;
+    assert_eq!((check.target.as_str(), check.field("host")), ("/healthz", Some("shop.internal")));
+    let check = eventually("a check by gRPC", async || greeter.seen().first().cloned()).await;
+    assert_eq!(check.target, "/grpc.health.v1.Health/Check");
+    eventually("a connection", async || (reports.connections() > 0).then_some(())).await;
+    assert!(reports.seen().is_empty(), "nothing is asked for");
+    assert_eq!(proxy.get("/reports").await.seen().origin, "3003");
+}
+
+#[tokio::test]
+async fn mirror_and_split() {
+    let mut setup = Setup::new();
+    let _shop = [origin(&mut setup, "3000").await, origin(&mut setup, "3001").await];
+    let next = origin(&mut setup, "3002").await;
+    let proxy = setup.start(&text_of("mirror-and-split.yaml")).await;
+    let tester = "GET / HTTP/1.1\r\nHost: a\r\nX-Version: next\r\n\r\n";
+    assert_eq!(proxy.request(tester).await.seen().origin, "3002");
+    for _ in 0..200 {
+        assert_ne!(proxy.get("/catalogue").await.seen().origin, "3002");
+    }
+    let is_copy = |seen: &marchproxy_tests::origin::Seen| seen.target == "/catalogue";
+    eventually("a copy", async || next.seen().iter().any(is_copy).then_some(())).await;
+    let is_next = async || proxy.get("/").await.seen().origin == "3002";
+    eventually("a part of the others", async || is_next().await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn passthrough() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let vault = theirs.leaf(&["vault.example.com"], Kind::Ecdsa);
+    let mut setup = Setup::new().leaf("tls/site", &ours.leaf(&["www.example.com"], Kind::Ecdsa));
+    let _app = origin(&mut setup, "3000").await;
+    let mut vaults = Vec::new();
+    for name in ["3001", "3002"] {
+        let port = ports::free();
+        setup.values().set(&format!("{name}-port"), port);
+        vaults.push(Origin::tls_on_port(&vault, &["http/1.1"], port).await);
+    }
+    let proxy = setup.start(&text_of("passthrough.yaml")).await;
+    let address = proxy.address("tls");
+    for (authority, host) in [(&ours, "www.example.com"), (&theirs, "vault.example.com")] {
+        let (mut connection, _) = TlsClient::trusting(authority, host).connect(address).await;
+        connection.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(connection.answer().await.status, 200, "{host}");
+    }
+    let connections = vaults.iter().map(Origin::connections).sum::<usize>();
+    assert_eq!(connections, 1);
+}
+
+#[tokio::test]
+async fn request_buffering() {
+    let mut setup = Setup::new();
+    let app = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("request-buffering.yaml")).await;
+    let head = "POST /photographs HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc";
+    let mut slow = proxy.connect().await;
+    slow.send(head).await;
+    assert_eq!(proxy.get("/").await.status, 200);
+    let count = app.seen().len();
+    assert_eq!((count, app.connections()), (1, 1), "nobody was asked for the photograph yet");
+    slow.send("def").await;
+    assert_eq!(slow.answer().await.status, 200);
 }

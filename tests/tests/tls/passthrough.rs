@@ -189,3 +189,20 @@ async fn the_limits_and_the_hash_of_the_upstream_hold() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_connection_that_is_passed_on_is_one_of_those_that_there_may_be() {
+    let (theirs, leaf) = bank();
+    let origin = Origin::tls(&leaf, &["http/1.1"]).await;
+    let keys = "limits: { connections: 1, waiting: 0 }, timeouts:";
+    let site = Site::with(&TEXT.replace("timeouts:", keys), origin.address()).await;
+    let client = TlsClient::trusting(&theirs, "bank.example.com");
+    let held = client.connect(site.proxy.web()).await;
+    assert!(client.handshake(site.proxy.web()).await.is_err());
+    assert_eq!(site.count("busy").await, 1.0);
+    drop(held);
+    eventually("there is room again", async || {
+        client.handshake(site.proxy.web()).await.is_ok().then_some(())
+    })
+    .await;
+}

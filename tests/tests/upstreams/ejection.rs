@@ -167,7 +167,8 @@ async fn a_client_that_sends_slowly_does_not_make_an_endpoint_slow() {
     // A path that leads to the first, and one that leads to the second.
     let mut paths = [String::new(), String::new()];
     for path in (0..20).map(|number| format!("/{number}")) {
-        let at = usize::from(group.proxy.get(&path).await.seen().origin == "b");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nx-script: delay 50\r\n\r\n");
+        let at = usize::from(group.proxy.request(request).await.seen().origin == "b");
         paths[at] = path;
     }
     assert!(paths.iter().all(|path| !path.is_empty()), "{paths:?}");
@@ -179,8 +180,10 @@ async fn a_client_that_sends_slowly_does_not_make_an_endpoint_slow() {
                 let mut connection = Connection::open(web).await;
                 // Those of the first endpoint take long to send theirs.
                 let length = if number % 2 == 0 { 3 } else { 0 };
-                let head =
-                    format!("POST {path} HTTP/1.1\r\nHost: a\r\ncontent-length: {length}\r\n\r\n");
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nHost: a\r\nx-script: delay 50\r\n\
+                     content-length: {length}\r\n\r\n"
+                );
                 connection.send(head).await;
                 for _ in 0..length {
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -118,6 +118,22 @@ async fn a_limit_adapts_to_how_long_answers_take() {
 }
 
 #[tokio::test]
+async fn those_who_wait_count_after_a_reload() {
+    let mut group = Group::of(1, "    limits: { requests: 1, waiting: 1, wait: 1m }").await;
+    let _held = hold(&group).await;
+    eventually("it is there", async || (group.origins[0].seen().len() == 1).then_some(())).await;
+    let _waiting = hold(&group).await;
+    let waiting = async |group: &Group| {
+        group.proxy.status().await["upstreams"][0]["waiting"].as_u64().expect("a number")
+    };
+    eventually("the second waits", async || (waiting(&group).await == 1).then_some(())).await;
+    let text = group.text("    limits: { requests: 1, waiting: 1, wait: 2m }");
+    group.proxy.reload(&text).await;
+    assert_eq!(waiting(&group).await, 1);
+    assert_eq!(group.proxy.get("/").await.reason(), "upstream.busy", "no more may wait");
+}
+
+#[tokio::test]
 async fn those_who_are_inside_count_after_a_reload() {
     let mut group = Group::of(1, "    limits: { requests: 2, waiting: 0 }").await;
     let mut held = [hold(&group).await, hold(&group).await];

@@ -195,3 +195,41 @@ async fn an_endpoint_that_says_that_it_takes_no_more_has_not_failed() {
     let metric = "marchproxy_upstream_ejections_total";
     assert_eq!(proxy.metric(metric, &cause).await, Some(0.0));
 }
+
+#[tokio::test]
+async fn what_a_client_takes_to_send_is_not_the_time_of_an_attempt() {
+    let keys = "    ejection: { consecutive: 1, share: 100% }\n    \
+                retry: { attempts: 1, attempt_time: 400ms }";
+    let group = Group::of(1, keys).await;
+    let mut connection = group.proxy.connect().await;
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").await;
+    connection.send_slowly(&[&b"a"[..]; 5], Duration::from_millis(250)).await;
+    assert_eq!(connection.answer().await.status, 200);
+    // The endpoint has no more time than it is given, once it has all of it.
+    group.faults[0].set(Fault::Frozen);
+    let begin = Instant::now();
+    assert_eq!(group.proxy.get("/").await.status, 504);
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_no_more_has_not_failed_for_a_hedge_either() {
+    let (leaving, good) = (leaving().await, Origin::http2().await);
+    let slow = marchproxy_tests::FaultProxy::before(good.address()).await;
+    slow.set(Fault::Delay(Duration::from_millis(100)));
+    let text = format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:@web-port@\" }}]\n\
+         routes: [{{ name: all, upstream: app, hedge: 20ms }}]\n\
+         upstreams:\n  - name: app\n    endpoints: [\"{leaving}\", \"{}\"]\n    \
+           protocol: http2\n    ejection: {{ consecutive: 2, share: 100% }}\n    \
+           retry: {{ floor: 1000, pause: 0ms }}\n",
+        slow.address()
+    );
+    let proxy = Setup::new().start(&text).await;
+    for _ in 0..8 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    let cause = [("upstream", "app"), ("cause", "consecutive")];
+    let metric = "marchproxy_upstream_ejections_total";
+    assert_eq!(proxy.metric(metric, &cause).await, Some(0.0));
+}

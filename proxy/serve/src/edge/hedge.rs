@@ -44,6 +44,18 @@ enum Unanswered {
     Failed(Failure),
 }
 
+impl Unanswered {
+    /// What is noted of the endpoint when another one is heard.
+    fn lost(self) -> Lost {
+        match self {
+            Self::NoConnection(reason) => Lost::Failed(reason),
+            // It has said in good order that it takes no more.
+            Self::Failed(failure) if failure.fate == Fate::Unprocessed => Lost::Nothing,
+            Self::Failed(failure) => Lost::Failed(failure.reason),
+        }
+    }
+}
+
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send + 'a>>;
 
 /// One of those that were asked.
@@ -52,7 +64,9 @@ enum Racer<'a> {
     Running(Asking<'a>, Moment),
     /// It has answered, but not well: it is heard if nobody else answers.
     Held(Box<Answer>),
-    /// It has failed, or was never asked.
+    /// It has failed.
+    Failed(Unanswered),
+    /// It is the one that is heard, or was never asked.
     Out,
 }
 
@@ -73,7 +87,8 @@ impl Racer<'_> {
         match self {
             Self::Running(_, since) => Lost::Waiting(clock::now().since(since)),
             Self::Held(answer) => answer.lost(),
-            Self::Out => Lost::Failed,
+            Self::Failed(why) => why.lost(),
+            Self::Out => Lost::Nothing,
         }
     }
 
@@ -95,7 +110,7 @@ impl Racer<'_> {
                 Ok(Some(answer))
             }
             Err(why) => {
-                *self = Self::Out;
+                *self = Self::Failed(why);
                 Err(why)
             }
         }
@@ -194,8 +209,10 @@ impl<C: Client> Way<'_, C> {
                 (answer, second)
             }
             (Race::Second(_), None) => return Err(Reason::Internal),
-            (Race::Nobody(why), _) => {
+            (Race::Nobody(last), _) => {
                 attempts.drop_second(&other.lost());
+                // What is noted of the first is what became of that.
+                let why = if let Racer::Failed(own) = one { own } else { last };
                 return Err(attempts.has_nobody(why));
             }
         };

@@ -48,8 +48,10 @@ pub fn note_failure(upstream: &Upstream, seat: &Seat, reason: Reason) -> bool {
 
 /// What became of an endpoint that is not heard, as another one is.
 pub enum Lost {
-    /// It has failed.
-    Failed,
+    /// It has failed, for this reason.
+    Failed(Reason),
+    /// Nothing that says anything of it.
+    Nothing,
     /// It has answered so, after so long.
     Answered(AnswerHead, Duration),
     /// It has not answered for so long.
@@ -60,7 +62,10 @@ pub enum Lost {
 pub fn note_lost(upstream: &Upstream, seat: &Seat, lost: &Lost) {
     let now = clock::now();
     match lost {
-        Lost::Failed => note_broken(upstream, seat),
+        Lost::Failed(reason) => {
+            note_failure(upstream, seat, *reason);
+        }
+        Lost::Nothing => {}
         Lost::Answered(head, took) => note_answer(upstream, seat, head, *took, now),
         Lost::Waiting(time) => {
             seat.note(Outcome::Left(*time));

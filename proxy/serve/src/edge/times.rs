@@ -17,7 +17,7 @@ const NEVER: Moment = Moment::from_nanos(u64::MAX);
 #[derive(Debug)]
 pub struct Times {
     end: Moment,
-    /// When the attempt must have brought an answer.
+    /// When the attempt must have brought an answer, but for the time that the client is waited for.
     attempt_end: Moment,
     attempt_limit: Option<Duration>,
     route_limit: Option<Duration>,
@@ -131,6 +131,13 @@ impl Times {
 
     /// The client is, or is not, waited for to give more.
     pub fn client_gives(&mut self, is_awaited: bool) {
+        // The endpoint has its time all the same.
+        if !is_awaited
+            && self.attempt_limit.is_some()
+            && let Some(since) = self.client_gives_since
+        {
+            self.attempt_end = clock::later(self.attempt_end, clock::now().since(since));
+        }
         note(&mut self.client_gives_since, is_awaited);
     }
 

@@ -19,7 +19,7 @@ use super::table::Listener;
 use crate::clock;
 use crate::generation::Generation;
 use crate::observe::Observer;
-use crate::upstream::{Endpoint, Pass, Seat, Upstream, Wish, header};
+use crate::upstream::{Endpoint, Pass, Place, Seat, Upstream, Wish, header};
 
 /// Bytes that are held each way.
 const BUFFER: usize = 16 * 1024;
@@ -81,8 +81,8 @@ async fn wanted(tls: &ListenerTls, socket: &mut Socket) -> io::Result<Option<Str
 struct Other {
     server: Stream,
     idle: Duration,
-    /// Counts as a request of the upstream and of the endpoint for as long as it lasts.
-    _held: (Pass, Seat),
+    /// Counts as a connection and a request of the upstream, and as a request of the endpoint, for as long as it lasts.
+    _held: (Place, Pass, Seat),
 }
 
 /// Connects to an endpoint of the upstream with this name.
@@ -92,6 +92,7 @@ struct Other {
 async fn begin(generation: &Generation, name: &str, ends: Ends) -> Result<Other, &'static str> {
     let upstream = generation.upstreams.iter().find(|upstream| &*upstream.name == name);
     let upstream = upstream.ok_or("no_endpoint")?;
+    let place = upstream.place().await.map_err(|_| "busy")?;
     let pass = match upstream.gate.try_enter() {
         Some(pass) => pass,
         None => upstream.gate.enter().await.map_err(|_| "busy")?,
@@ -111,7 +112,7 @@ async fn begin(generation: &Generation, name: &str, ends: Ends) -> Result<Other,
         if let Ok(Ok(server)) = dialing {
             seat.note(Outcome::Good(clock::now().since(began)));
             let idle = times.idle.duration();
-            return Ok(Other { server, idle, _held: (pass, seat) });
+            return Ok(Other { server, idle, _held: (place, pass, seat) });
         }
         seat.note(Outcome::Broken);
         tried.push(seat.number());

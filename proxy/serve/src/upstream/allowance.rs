@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use marchproxy_conf::model::Limits;
 use marchproxy_decide::verdict::Reason;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// One connection's place, given back when the connection is closed; `None` where there is no limit.
 pub type Place = Option<OwnedSemaphorePermit>;
@@ -43,6 +45,19 @@ impl Allowance {
             let (free, waiting) = (Arc::new(Semaphore::new(count)), AtomicUsize::new(0));
             Arc::new(Self { free, most, waiting, most_waiting })
         }))
+    }
+
+    /// A place, waited for so long at the most.
+    ///
+    /// # Errors
+    /// None becomes free in time, or too many wait already.
+    pub async fn get(&self, patience: Duration) -> Result<Place, Reason> {
+        if let Some(place) = self.try_take() {
+            return Ok(place);
+        }
+        let _waiting = self.wait()?;
+        SHORTAGE.notify_waiters();
+        timeout(patience, self.take()).await.unwrap_or(Err(Reason::UpstreamBusy))
     }
 
     /// A place, if one is free.

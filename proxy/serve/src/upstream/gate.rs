@@ -20,7 +20,7 @@ pub struct Gate {
     places: Option<Arc<Places>>,
     /// How many places there are when it begins.
     begins_with: Option<u32>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     limits: Limits,
     adapting: Option<Mutex<Adapting>>,
 }
@@ -115,7 +115,7 @@ impl Gate {
         Arc::new(Self {
             places: limit.map(|limit| places.unwrap_or_else(|| Places::new(limit))),
             begins_with: limit,
-            waiting: AtomicUsize::new(0),
+            waiting: old.map(|old| Arc::clone(&old.waiting)).unwrap_or_default(),
             limits: limits.clone(),
             adapting: gradient.map(|gradient| Mutex::new(Adapting { gradient, last: None })),
         })

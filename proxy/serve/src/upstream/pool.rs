@@ -203,7 +203,7 @@ impl Pool {
         let _waiting = allowance.wait()?;
         SHORTAGE.notify_waiters();
         let mut taking = pin!(allowance.take());
-        let mut is_over = pin!(sleep(upstream.config.limits.wait.duration()));
+        let mut is_over = pin!(sleep(upstream.patience()));
         loop {
             let given_back = self.given_back.notified();
             if let Some(session) = self.take(endpoint, outbound) {
