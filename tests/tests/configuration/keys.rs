@@ -203,6 +203,7 @@ upstreams[].limits.requests           upstreams::limits::more_requests_wait_for_
 upstreams[].limits.adaptive           upstreams::limits::a_limit_adapts_to_how_long_answers_take
 upstreams[].limits.adaptive.least     upstreams::limits::a_limit_adapts_to_how_long_answers_take
 upstreams[].limits.adaptive.most      upstreams::limits::a_limit_adapts_to_how_long_answers_take
+upstreams[].limits.connections        upstreams::limits::no_more_connections_are_made_than_there_may_be
 upstreams[].limits.endpoint_requests  upstreams::limits::an_endpoint_that_is_full_is_passed_over
 upstreams[].limits.waiting            upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told
 upstreams[].limits.wait               upstreams::limits::no_more_than_the_bound_wait_and_none_for_longer_than_told
