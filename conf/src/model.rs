@@ -9,6 +9,7 @@ mod certificate;
 mod coding;
 mod health;
 mod listener;
+mod policy;
 mod process;
 mod resilience;
 mod route;
@@ -24,6 +25,7 @@ pub use health::Health;
 pub use listener::{
     ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,
 };
+pub use policy::{Access, AccessRule, Limit, LimitKey, Policy};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use resilience::{Adaptive, Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{
@@ -57,6 +59,8 @@ pub struct Config {
     pub certificates: Vec<Certificate>,
     /// Networks whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` fields are believed.
     pub trusted_proxies: Vec<Network>,
+    /// What is asked of requests, by the routes that name it.
+    pub policies: Vec<Policy>,
     /// Which request goes where. The most specific match wins, whatever the order in the file.
     pub routes: Vec<Route>,
     /// Groups of servers that requests are forwarded to.

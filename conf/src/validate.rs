@@ -6,6 +6,7 @@ mod coding;
 mod edits;
 mod names;
 mod pages;
+mod policies;
 mod routes;
 mod tls;
 mod tracing;
@@ -21,6 +22,7 @@ pub(crate) fn validate(config: &Config) -> Vec<Problem> {
     addresses::validate(config, &mut problems);
     names::validate(config, &mut problems);
     routes::validate(config, &mut problems);
+    policies::validate(config, &mut problems);
     coding::validate(config, &mut problems);
     tls::validate(config, &mut problems);
     tracing::validate(config, &mut problems);

@@ -21,7 +21,7 @@ pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};
 pub use server::ServerAddress;
 pub use template::{Piece, Template};
-pub use units::{Share, Size, Time};
+pub use units::{Rate, Share, Size, Time};
 pub use url::{HttpUrl, WebUrl};
 pub use web::{MediaRange, WebOrigin};
 

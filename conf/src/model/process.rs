@@ -93,11 +93,22 @@ pub struct Process {
     /// The zone that it is in: endpoints of the same zone are preferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Name>,
+    /// Clients (or what else `limit` counts for) that are counted for at one time, in some 40 bytes
+    /// each. When there are more, those are forgotten that have used least. A reload that changes it
+    /// begins to count anew.
+    #[schemars(range(min = 1000, max = 100_000_000))]
+    pub limit_keys: u32,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Self { workers: 0, drain: Time::from_secs(30), log: LogLevel::Info, zone: None }
+        Self {
+            workers: 0,
+            drain: Time::from_secs(30),
+            log: LogLevel::Info,
+            zone: None,
+            limit_keys: 100_000,
+        }
     }
 }
 

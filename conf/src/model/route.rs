@@ -23,6 +23,11 @@ pub struct Route {
     /// Which requests are meant.
     #[serde(rename = "match", default)]
     pub matches: Match,
+    /// Names of the policies that its requests must meet. Whoever may not pass is told first, then
+    /// who comes too often, whatever their order here.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub policies: Vec<Name>,
     /// Forward to this upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Name>,

@@ -1,6 +1,6 @@
 use crate::values::{
     DnsName, FieldName, FileMode, HostPattern, HttpUrl, ListenAddress, MediaRange, Method, Name,
-    Network, PathPattern, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
+    Network, PathPattern, Rate, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
     WebOrigin, WebUrl,
 };
 
@@ -24,6 +24,7 @@ pub(crate) enum Format {
     Time,
     Size,
     Share,
+    Rate,
     SpkiPin,
     File,
     Variable,
@@ -53,6 +54,7 @@ impl Format {
             "time" => Self::Time,
             "size" => Self::Size,
             "share" => Self::Share,
+            "rate" => Self::Rate,
             "spki-pin" => Self::SpkiPin,
             "file" => Self::File,
             "environment-variable" => Self::Variable,
@@ -83,6 +85,7 @@ impl Format {
             Self::Time => text.parse::<Time>().map(drop),
             Self::Size => text.parse::<Size>().map(drop),
             Self::Share => text.parse::<Share>().map(drop),
+            Self::Rate => text.parse::<Rate>().map(drop),
             Self::SpkiPin => text.parse::<SpkiPin>().map(drop),
             Self::File => file(text),
             Self::Variable => variable(text),

@@ -68,6 +68,19 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         }
     }
     unused(&upstreams, "upstream", "route", &used, problems);
+    policies(config, problems);
+}
+
+fn policies(config: &Config, problems: &mut Vec<Problem>) {
+    let policies = Known::new("policies", config.policies.iter().map(|item| &item.name));
+    problems.extend(policies.duplicates());
+    let mut used = HashSet::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        used.extend(route.policies.iter());
+        let place = || item("routes", index).key("policies");
+        references(&policies, "policy", &route.policies, place, problems);
+    }
+    unused(&policies, "policy", "route", &used, problems);
 }
 
 /// The names of a list of the configuration.
@@ -105,6 +118,7 @@ impl<'a> Known<'a> {
         let code = match noun {
             "listener" => "unknown-listener",
             "certificate" => "unknown-certificate",
+            "policy" => "unknown-policy",
             _ => "unknown-upstream",
         };
         let problem = Problem::new(code, place(), format!("there is no {noun} `{name}`"));
@@ -142,7 +156,11 @@ fn unused(
 ) {
     for (index, name) in known.names.iter().enumerate() {
         if !used_names.contains(name) {
-            let code = if noun == "certificate" { "unused-certificate" } else { "unused-upstream" };
+            let code = match noun {
+                "certificate" => "unused-certificate",
+                "policy" => "unused-policy",
+                _ => "unused-upstream",
+            };
             let message = format!("no {user} uses {noun} `{name}`");
             let place = item(known.list, index).key("name");
             let problem = Problem::new(code, place, message).warning();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{
     DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
-    PathPattern, Piece, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
+    PathPattern, Piece, Rate, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
 /// What a text says is printed in one spelling, which says the same and stays as it is.
@@ -100,6 +100,7 @@ proptest! {
         assert_round_trip::<Time>(&text);
         assert_round_trip::<Size>(&text);
         assert_round_trip::<Share>(&text);
+        assert_round_trip::<Rate>(&text);
         assert_round_trip::<SpkiPin>(&text);
     }
 
@@ -246,5 +247,36 @@ fn permissions_are_octal() {
     assert_eq!("0600".parse::<FileMode>().unwrap().bits(), 0o600);
     for text in ["", "0", "66", "0668", "6600", "01777", "0o660", "+660", "rw-rw----"] {
         assert!(!is::<FileMode>(text), "{text:?}");
+    }
+}
+
+#[test]
+fn a_rate_is_a_number_and_a_time() {
+    for (text, expected) in [
+        ("100/s", "100/s"),
+        ("5/10m", "5/10m"),
+        ("007/1s", "7/s"),
+        ("1/60s", "1/m"),
+        ("3/24h", "3/d"),
+        ("9/500ms", "9/500ms"),
+    ] {
+        assert_eq!(shown::<Rate>(text).as_deref(), Some(expected), "{text}");
+    }
+    for text in [
+        "",
+        "1",
+        "/s",
+        "0/s",
+        "1/",
+        "1/0s",
+        "1/2d",
+        "-1/s",
+        "+1/s",
+        "1/s/s",
+        "4294967296/s",
+        "1/x",
+        "1 /s",
+    ] {
+        assert!(!is::<Rate>(text), "{text}");
     }
 }

@@ -138,6 +138,61 @@ impl fmt::Display for Share {
     }
 }
 
+/// How often: a number, `/` and a time, such as `100/s` or `5/10m`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    count: u32,
+    per: Time,
+}
+scalar!(
+    Rate,
+    "rate",
+    "a whole number, `/`, and `s`, `m`, `h` or `d` or a time of up to a day, such as `100/s` or `5/10m`"
+);
+
+/// The longest time of a rate.
+const DAY: Duration = Duration::from_hours(24);
+
+impl Rate {
+    /// So many.
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// In so long.
+    pub const fn per(self) -> Duration {
+        self.per.duration()
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(count, per)| {
+            let is_plain = count.bytes().all(|c| c.is_ascii_digit());
+            let count = count.parse().ok().filter(|count| is_plain && *count > 0)?;
+            let is_unit = per.bytes().all(|c| c.is_ascii_alphabetic());
+            let per: Time =
+                if is_unit { format!("1{per}") } else { per.to_owned() }.parse().ok()?;
+            let is_sane = !per.duration().is_zero() && per.duration() <= DAY;
+            is_sane.then_some(Self { count, per })
+        });
+        let error = "a rate is a number from 1 on, `/`, and a time of up to a day, such as `100/s` \
+                     or `5/10m`";
+        parsed.ok_or_else(|| error.to_owned())
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per = self.per.to_string();
+        let unit =
+            per.strip_prefix('1').filter(|unit| unit.bytes().all(|c| c.is_ascii_alphabetic()));
+        write!(f, "{}/{}", self.count, unit.unwrap_or(&per))
+    }
+}
+
 fn number_and_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;

@@ -70,7 +70,9 @@ fn pass(head: &RequestHead<'_>, framing: Framing, peer: &str) {
         _ => false,
     };
     assert!(is_same_body, "{framing:?} on the wire, {:?} to the checkpoint", exchange.body);
-    if matches!(route::check(&SNAPSHOT, head, &mut exchange), Verdict::Pass) {
+    if matches!(route::check(&SNAPSHOT, head, &mut exchange), Verdict::Pass)
+        && matches!(route::act(&SNAPSHOT, head, &mut exchange), Verdict::Pass)
+    {
         check_forwarded(head, &mut exchange);
     }
 }

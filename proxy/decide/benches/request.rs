@@ -61,6 +61,7 @@ fn decide(snapshot: &Snapshot, head: &RequestHead<'_>, connection: &Arc<Connecti
     let mut exchange = Exchange::new(start(connection));
     black_box(sanity::check(snapshot, head, &mut exchange));
     black_box(route::check(snapshot, head, &mut exchange));
+    black_box(route::act(snapshot, head, &mut exchange));
     exchange
 }
 

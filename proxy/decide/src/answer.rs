@@ -8,6 +8,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::exchange::{Exchange, RequestId};
+use crate::request::limit;
 use crate::snapshot::Snapshot;
 use crate::verdict::Reason;
 
@@ -36,6 +37,7 @@ pub struct Answer {
 pub fn refusal(snapshot: &Snapshot, exchange: &Exchange, reason: Reason) -> Answer {
     if let Some(call) = &exchange.grpc_web {
         let mut answer = call.refusal(reason);
+        limit::tell(snapshot, exchange, &mut answer.headers);
         finish(&mut answer, &exchange.method, &exchange.request_id);
         return answer;
     }
@@ -54,6 +56,7 @@ pub fn refusal(snapshot: &Snapshot, exchange: &Exchange, reason: Reason) -> Answ
     {
         answer.headers.insert(ALLOW, allow);
     }
+    limit::tell(snapshot, exchange, &mut answer.headers);
     finish(&mut answer, &exchange.method, &exchange.request_id);
     answer
 }

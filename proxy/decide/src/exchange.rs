@@ -21,6 +21,7 @@ use http::{Method, Version};
 use marchproxy_conf::model::Coding;
 
 use crate::grpc_web::Call;
+use crate::request::limit::Told;
 use crate::verdict::{Reason, Verdict};
 
 /// The scheme of a request.
@@ -132,6 +133,10 @@ pub struct Exchange {
     pub status: u16,
     /// Why it was refused or failed.
     pub reason: Option<Reason>,
+    /// The policy that refused it, by its position in the snapshot.
+    pub policy: Option<usize>,
+    /// What the client is told of the limits that it met.
+    pub limits: Option<Box<Told>>,
     /// Methods for the `Allow` field of a 405.
     pub allow: Option<String>,
     /// Bytes of the request's body received.
@@ -193,6 +198,8 @@ impl Exchange {
             cache: None,
             status: 0,
             reason: None,
+            policy: None,
+            limits: None,
             allow: None,
             bytes_in: 0,
             bytes_out: 0,

@@ -9,6 +9,7 @@ pub(crate) mod authority;
 pub mod coding;
 pub mod exchange;
 pub mod grpc_web;
+pub mod limiter;
 pub mod path;
 pub mod request;
 pub mod router;

@@ -1,6 +1,9 @@
-//! The checkpoints, in the order a request meets them: sanity, route, forward, respond, record.
+//! The checkpoints, in the order a request meets them: sanity, route, access, limit, forward, respond,
+//! record.
 
+pub mod access;
 pub mod forward;
+pub mod limit;
 pub mod record;
 pub mod respond;
 pub mod route;

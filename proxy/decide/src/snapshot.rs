@@ -3,9 +3,11 @@
 
 mod compile;
 mod edits;
+mod policies;
 
 pub use compile::compile;
 pub use edits::{Edits, HeaderTemplate, TextTemplate};
+pub use policies::{AccessRule, AccessRules, Asks, LimitRules, PolicyRules};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub digest: String,
     /// In the order of the configuration.
     pub listeners: Vec<ListenerRules>,
+    /// In the order of the configuration.
+    pub policies: Vec<PolicyRules>,
     /// In the order of the configuration.
     pub routes: Vec<RouteRules>,
     /// In the order of the configuration.
@@ -71,6 +75,10 @@ pub struct ListenerRules {
 pub struct RouteRules {
     /// Its name.
     pub name: Arc<str>,
+    /// The positions of what is asked of its requests.
+    pub policies: Vec<usize>,
+    /// What clients are told of its limits; `None`: it has none.
+    pub limit_policy: Option<HeaderValue>,
     /// What becomes of its requests.
     pub action: Action,
     /// Parts of what is forwarded that go elsewhere.

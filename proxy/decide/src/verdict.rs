@@ -39,6 +39,17 @@ pub enum Verdict {
     Refuse(Reason),
 }
 
+impl Verdict {
+    /// What the next checkpoint says, if nothing stands against the request so far.
+    #[must_use]
+    pub fn then(self, next: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Pass => next(),
+            ended => ended,
+        }
+    }
+}
+
 /// Writes the reasons once: the enum, its table and the list of all.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $fault:ident, $title:literal;)+) => {
@@ -115,6 +126,8 @@ reasons! {
     BodyTime = "limit.body_time", 408, Client, "The body of the request took too long to arrive.";
     RouteNone = "route.none", 404, Client, "No route leads there.";
     RouteMethod = "route.method", 405, Client, "The method is not allowed there.";
+    AccessDenied = "access.denied", 403, Client, "The client may not do this.";
+    LimitRate = "limit.rate", 429, Client, "The client has sent too many requests.";
     NotCached = "cache.nothing", 504, Client, "Only the cache was to be asked, and it has nothing.";
     NoEndpoint = "upstream.no_endpoint", 503, Upstream, "No server is available.";
     UpstreamBusy = "upstream.busy", 503, Upstream, "The server has too many requests.";
@@ -154,11 +167,14 @@ impl Reason {
     /// Whether an HTTP/1 connection must be closed after the refusal, because where the next
     /// request begins is unknown or the client is not to be trusted about it (RFC 9112, sections
     /// 6.3 and 11.2).
+    #[expect(clippy::too_many_lines, reason = "each reason is decided on by name")]
     pub const fn closes(self) -> bool {
         match self {
             Self::Misdirected
             | Self::RouteNone
             | Self::RouteMethod
+            | Self::AccessDenied
+            | Self::LimitRate
             | Self::NotCached
             | Self::NoEndpoint
             | Self::UpstreamBusy

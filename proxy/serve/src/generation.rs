@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use marchproxy_conf::model::Config;
+use marchproxy_decide::limiter::Limiter;
 use marchproxy_decide::snapshot::Snapshot;
 
 use crate::certificate::Certificate;
@@ -23,6 +24,8 @@ pub struct Generation {
     pub handles: Handles,
     /// At the positions that the snapshot gives them.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// What limits count.
+    pub limiter: Arc<Limiter>,
     /// What answers are kept in, if they are.
     pub cache: Option<Arc<CacheStore>>,
     /// What each route makes of it, at the positions of the snapshot.

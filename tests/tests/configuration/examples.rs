@@ -14,7 +14,7 @@ use marchproxy_tests::proxy::Setup;
 use marchproxy_tests::template::Values;
 use marchproxy_tests::{Origin, Proxy, eventually, ports};
 
-const TESTED: [&str; 26] = [
+const TESTED: [&str; 27] = [
     "balancing.yaml",
     "cache.yaml",
     "client-certificates.yaml",
@@ -29,6 +29,7 @@ const TESTED: [&str; 26] = [
     "mirror-and-split.yaml",
     "ocsp.yaml",
     "passthrough.yaml",
+    "policies.yaml",
     "proxy-protocol-out.yaml",
     "proxy-protocol.yaml",
     "request-buffering.yaml",
@@ -527,4 +528,20 @@ async fn request_buffering() {
     assert_eq!((count, app.connections()), (1, 1), "nobody was asked for the photograph yet");
     slow.send("def").await;
     assert_eq!(slow.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn policies() {
+    let mut setup = Setup::new();
+    let shop = origin(&mut setup, "3000").await;
+    let proxy = setup.start(&text_of("policies.yaml")).await;
+    let log_in = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    for status in [200, 200, 200, 429] {
+        assert_eq!(proxy.request(log_in).await.status, status);
+    }
+    let answer = proxy.get("/reports/1").await;
+    assert_eq!((answer.status, answer.reason().as_str()), (403, "access.denied"));
+    let answer = proxy.get("/").await;
+    assert_eq!(answer.field("ratelimit-policy"), Some("\"per-client\";q=10;w=1"));
+    assert_eq!(shop.seen().len(), 4);
 }

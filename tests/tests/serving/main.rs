@@ -13,6 +13,7 @@ mod http2;
 mod logs;
 mod metrics;
 mod pages;
+mod policies;
 mod pool;
 mod proxy_protocol;
 mod proxy_protocol_out;

@@ -100,6 +100,9 @@ fn write_outcome(snapshot: &Snapshot, exchange: &Exchange, line: &mut Line<'_>) 
     if let Some(reason) = exchange.reason {
         line.plain("reason", reason.code().as_bytes());
     }
+    if let Some(policy) = exchange.policy.and_then(|at| snapshot.policies.get(at)) {
+        line.plain("policy", policy.name.as_bytes());
+    }
     if let Some(route) = snapshot.route(exchange) {
         line.plain("route", route.name.as_bytes());
     }

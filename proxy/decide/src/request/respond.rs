@@ -7,6 +7,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::forward::{hop, via};
+use super::limit;
 use crate::answer::X_REQUEST_ID;
 use crate::exchange::Exchange;
 use crate::snapshot::Snapshot;
@@ -132,6 +133,7 @@ pub fn prepare(snapshot: &Snapshot, exchange: &Exchange, version: Version, to: &
         id.set_sensitive(true);
         to.insert(X_REQUEST_ID, id);
     }
+    limit::tell(snapshot, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
         route.response_edits.apply(exchange, to);
     }

@@ -4,18 +4,17 @@ mod redirect;
 #[cfg(test)]
 mod tests;
 
-use super::RequestHead;
 use super::forward::max_forwards;
+use super::{RequestHead, limit};
 use crate::answer::{self, Answer};
 use crate::coding;
 use crate::exchange::{DeclaredBody, Exchange};
 use crate::grpc_web::{self, Call};
 use crate::router::{Found, Query};
-use crate::snapshot::{Action, RouteRules, Snapshot};
+use crate::snapshot::{Action, Snapshot};
 use crate::verdict::{Reason, Verdict};
 
-/// Chooses the route, notes it with its upstream, and holds the declared body against its limit;
-/// redirects and fixed responses are answered here.
+/// Chooses the route, notes it, and holds the declared body against its limit.
 pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchange) -> Verdict {
     let query = Query {
         host: exchange.host(),
@@ -46,27 +45,37 @@ pub fn check(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchang
     {
         return exchange.refuse(Reason::BodySize);
     }
+    Verdict::Pass
+}
+
+/// Begins what the route does with a request that may pass: notes its upstream, or answers with a
+/// redirect or a fixed response.
+pub fn act(snapshot: &Snapshot, head: &RequestHead<'_>, exchange: &mut Exchange) -> Verdict {
+    let Some(route) = snapshot.route(exchange) else { return exchange.refuse(Reason::RouteNone) };
     if let Some(answer) = grpc_web::preflight(route, head) {
-        return finished(route, answer, exchange);
+        return finished(snapshot, answer, exchange);
     }
     match &route.action {
         Action::Forward(_) if max_forwards::left(head) == Some(0) => {
-            finished(route, answer::of_last_hop(), exchange)
+            finished(snapshot, answer::of_last_hop(), exchange)
         }
         Action::Forward(upstream) => {
             exchange.upstream = Some(route.upstream(*upstream, exchange.dice()[0]));
             Verdict::Pass
         }
-        Action::Respond(answer) => finished(route, answer.clone(), exchange),
+        Action::Respond(answer) => finished(snapshot, answer.clone(), exchange),
         Action::Redirect(redirect) => match redirect::answer(redirect, exchange) {
-            Ok(answer) => finished(route, answer, exchange),
+            Ok(answer) => finished(snapshot, answer, exchange),
             Err(reason) => exchange.refuse(reason),
         },
     }
 }
 
-fn finished(route: &RouteRules, mut answer: Answer, exchange: &Exchange) -> Verdict {
+fn finished(snapshot: &Snapshot, mut answer: Answer, exchange: &Exchange) -> Verdict {
     answer::finish(&mut answer, &exchange.method, &exchange.request_id);
-    route.response_edits.apply(exchange, &mut answer.headers);
+    limit::tell(snapshot, exchange, &mut answer.headers);
+    if let Some(route) = snapshot.route(exchange) {
+        route.response_edits.apply(exchange, &mut answer.headers);
+    }
     Verdict::Answer(Box::new(answer))
 }

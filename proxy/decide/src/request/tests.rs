@@ -34,6 +34,7 @@ fn a_plain_get_goes_all_the_way() {
     let mut exchange = exchange();
     assert!(matches!(sanity::check(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
     assert!(matches!(route::check(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
+    assert!(matches!(route::act(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
     assert_eq!(exchange.route, Some(0));
     assert_eq!(forward::target(&snapshot, &exchange), "/cart/~17?a=1");
     let mut fields = asked.headers.clone();

@@ -2,6 +2,7 @@
 //! `..`, so that a new key cannot be forgotten: what is not used here is named, with who uses it.
 
 mod pages;
+mod policies;
 mod route;
 mod template;
 
@@ -31,6 +32,7 @@ pub fn compile(
         listeners,
         certificates: _, // the listeners' TLS
         trusted_proxies,
+        policies,
         routes,
         upstreams,
         error_pages,
@@ -44,7 +46,8 @@ pub fn compile(
     let mut problems = Vec::new();
     let root = Place::root();
     let pages = pages::compile(error_pages, &root.key("error_pages"), files, &mut problems);
-    let names = route::Names::of(listeners, upstreams);
+    let policies = policies::compile(policies, &mut problems);
+    let names = route::Names::of(listeners, upstreams, &policies);
     let mut patterns: Vec<Pattern<'_>> = Vec::with_capacity(routes.len());
     let mut rules: Vec<RouteRules> = Vec::with_capacity(routes.len());
     for (position, model) in routes.iter().enumerate() {
@@ -62,6 +65,7 @@ pub fn compile(
         generation,
         digest: digest.to_owned(),
         listeners: listeners.iter().map(listener).collect(),
+        policies,
         routes: rules,
         upstreams: upstreams.iter().map(upstream).collect(),
         trusted: trusted_proxies.clone(),

@@ -8,8 +8,10 @@ use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method};
 use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
+use marchproxy_decide::limiter::Limiter;
 use marchproxy_decide::request::forward::trace::TRACEPARENT;
-use marchproxy_decide::request::{forward, route, sanity};
+use marchproxy_decide::request::{RequestHead, access, forward, limit, route, sanity};
+use marchproxy_decide::snapshot::Snapshot;
 use marchproxy_decide::verdict::{Reason, Verdict};
 
 use super::cache::{CacheRules, Caching};
@@ -84,10 +86,8 @@ impl Flow {
         let Some(request) = &self.request else { return Verdict::Refuse(Reason::Internal) };
         let snapshot = &self.arrival.generation.snapshot;
         let head = request.head();
-        let verdict = match sanity::check(snapshot, &head, &mut self.exchange) {
-            Verdict::Pass => route::check(snapshot, &head, &mut self.exchange),
-            refused => refused,
-        };
+        let limiter = &self.arrival.generation.limiter;
+        let verdict = decide(snapshot, limiter, &head, &mut self.exchange, now);
         forward::trace::begin(snapshot, head.headers, &mut self.exchange);
         self.exchange.marks.head = Some(now);
         verdict
@@ -302,6 +302,21 @@ impl Flow {
         self.refuse(reason);
         self.finish();
     }
+}
+
+/// The checkpoints that stand before an endpoint is chosen, in their order.
+fn decide(
+    snapshot: &Snapshot,
+    limiter: &Limiter,
+    head: &RequestHead<'_>,
+    exchange: &mut Exchange,
+    now: Moment,
+) -> Verdict {
+    let verdict = sanity::check(snapshot, head, exchange);
+    let verdict = verdict.then(|| route::check(snapshot, head, exchange));
+    let verdict = verdict.then(|| access::check(snapshot, exchange));
+    let verdict = verdict.then(|| limit::check(snapshot, limiter, head, exchange, now));
+    verdict.then(|| route::act(snapshot, head, exchange))
 }
 
 impl Drop for Flow {

@@ -41,6 +41,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Families,
     listeners: Listeners,
+    keys_forgotten: IntCounter,
     generation: IntGauge,
     reloads_ok: IntCounter,
     reloads_failed: IntCounter,
@@ -83,6 +84,7 @@ impl Metrics {
             recoded: Recoded::new(&build)?,
             requests: families(&build)?,
             listeners: Listeners::new(&build)?,
+            keys_forgotten: build.counter("marchproxy_limit_keys_forgotten_total")?,
             generation: build.gauge("marchproxy_configuration_generation")?,
             reloads_ok: reloads.with_label_values(&["ok"]),
             reloads_failed: reloads.with_label_values(&["failed"]),
@@ -118,6 +120,11 @@ impl Metrics {
     /// What the access log counts with.
     pub fn access_log_counters(&self) -> Counters {
         self.log.clone()
+    }
+
+    /// So many keys of limits were forgotten since the limits that are counted now began.
+    pub fn keys_forgotten(&self, count: u64) {
+        self.keys_forgotten.inc_by(count.saturating_sub(self.keys_forgotten.get()));
     }
 
     /// What traces count with.
@@ -239,6 +246,10 @@ impl Metrics {
             true
         });
         labels.listeners.forget(|name| self.listeners.forget(name));
+        labels.policies.forget(|name| {
+            self.requests.forget_policy(name);
+            true
+        });
     }
 }
 
@@ -285,6 +296,7 @@ fn families(build: &Builder<'_>) -> Result<Families, String> {
         bytes_in: build.counters("marchproxy_request_body_bytes_total")?,
         bytes_out: build.counters("marchproxy_response_body_bytes_total")?,
         refusals: build.counters("marchproxy_refusals_total")?,
+        policy_refusals: build.counters("marchproxy_policy_refusals_total")?,
         upstream_requests: build.counters("marchproxy_upstream_requests_total")?,
         first_bytes: build.histograms("marchproxy_upstream_first_byte_seconds")?,
     })

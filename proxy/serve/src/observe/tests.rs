@@ -21,6 +21,7 @@ pub(super) fn snapshot(routes: &[&str], generation: u64) -> Snapshot {
     let config = serde_json::from_value(serde_json::json!({
         "listeners": [{ "name": "web", "address": "127.0.0.1:8080" }],
         "upstreams": [{ "name": "app", "endpoints": ["127.0.0.1:3000"] }],
+        "policies": [{ "name": "slowly", "limit": { "rate": "1/s" } }],
         "routes": routes,
     }));
     let mut no_files = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));

@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use boring::rand::rand_bytes;
 use marchproxy_conf::model::{Config, Listener, Secret};
 use marchproxy_conf::report;
+use marchproxy_decide::limiter::Limiter;
 use marchproxy_decide::snapshot::{Snapshot, compile};
 
 use super::staple;
@@ -41,6 +43,7 @@ impl fmt::Display for Unfit {
 pub(super) struct Fit {
     pub(super) config: Config,
     snapshot: Snapshot,
+    limiter: Arc<Limiter>,
     cache: Option<Arc<CacheStore>>,
     upstreams: Upstreams,
     tls: Vec<Option<Tls>>,
@@ -72,7 +75,7 @@ pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
     pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
-        let Self { config, snapshot, cache, upstreams, tls, certificates, traces } = self;
+        let Self { config, snapshot, limiter, cache, upstreams, tls, certificates, traces } = self;
         // Those who are replaced must not look after endpoints that others look after now.
         upstreams.gone.iter().for_each(|upstream| upstream.retire());
         upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
@@ -98,6 +101,7 @@ impl Fit {
                 .collect(),
             loaded: certificates,
             traces,
+            limiter,
             cache_rules: CacheRules::of(&config, cache.as_ref(), observer),
             cache,
             config,
@@ -140,8 +144,20 @@ pub(super) async fn load(
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
     let traces = traces(&config, &certificates, old).map_err(Unfit::Broken)?;
     let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
+    let limiter = limiter(&config, old).map_err(Unfit::Broken)?;
     let cache = CacheStore::of(&config, old.and_then(|old| old.cache.as_ref()));
-    Ok(Fit { config, snapshot, cache, upstreams, tls, certificates, traces })
+    Ok(Fit { config, snapshot, limiter, cache, upstreams, tls, certificates, traces })
+}
+
+/// What limits count: what has been counted stays, unless there is to be another number of keys.
+fn limiter(config: &Config, old: Option<&Generation>) -> Result<Arc<Limiter>, String> {
+    let size = config.process.limit_keys;
+    if let Some(old) = old.filter(|old| old.limiter.size() == size) {
+        return Ok(Arc::clone(&old.limiter));
+    }
+    let mut secret = [0; 16];
+    rand_bytes(&mut secret).map_err(|error| format!("there is no randomness: {error}"))?;
+    Ok(Arc::new(Limiter::new(size, &secret)))
 }
 
 /// The files that are not text of the configuration but change what it does.

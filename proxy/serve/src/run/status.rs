@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use marchproxy_cache::Figures;
+use marchproxy_decide::limiter::Limiter;
 use serde_json::{Value, json};
 
 use crate::edge::CacheStore;
@@ -65,6 +66,12 @@ impl State {
         facts.generation.as_ref().map(|generation| generation.upstreams.clone()).unwrap_or_default()
     }
 
+    /// What limits count now.
+    fn limiter(&self) -> Option<Arc<Limiter>> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&facts.generation.as_ref()?.limiter))
+    }
+
     /// What answers are kept in now.
     pub(super) fn cache(&self) -> Option<Arc<CacheStore>> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,6 +111,9 @@ impl StatusSource for State {
                 self.look_at(&store);
             }
             None => self.observer.metrics.cache.holds(0, 0),
+        }
+        if let Some(limiter) = self.limiter() {
+            self.observer.metrics.keys_forgotten(limiter.forgotten());
         }
         for upstream in self.upstreams() {
             let (waiting, limit) = (upstream.gate.waiting(), upstream.gate.limit());

@@ -16,6 +16,7 @@ fn forwarded(route: &Value, asked: &Asked, client: &str) -> (String, HeaderMap, 
     let mut exchange = exchange_from(client);
     assert!(matches!(sanity::check(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
     assert!(matches!(route::check(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
+    assert!(matches!(route::act(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
     let mut fields = asked.headers.clone();
     prepare(&snapshot, &asked.head(), &mut exchange, &mut fields);
     (target(&snapshot, &exchange).into_owned(), fields, exchange)

@@ -63,6 +63,7 @@ pub const FIELDS: &[LogField] = &[
     always("protocol", "string", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2`."),
     always("status", "number", "The status the client got; 499 when it was gone before."),
     sometimes("reason", "string", "Why it was refused or failed: see the table of reasons."),
+    sometimes("policy", "string", "The policy that refused it."),
     sometimes("route", "string", "The route it took."),
     sometimes("upstream", "string", "The upstream it was forwarded to."),
     sometimes("endpoint", "string", "The endpoint that was chosen last."),

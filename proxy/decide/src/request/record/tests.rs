@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::exchange::{Cached, ClientCertificate, Connection, Moment, TlsFacts};
-use crate::testing::{Asked, exchange, snapshot_of_routes};
+use crate::testing::{Asked, config_of_routes, exchange, try_compile};
 use crate::verdict::Reason;
 
 fn full_exchange() -> Exchange {
@@ -34,6 +34,7 @@ fn full_exchange() -> Exchange {
     ));
     exchange.set_target("shop.example.com", None, "/a", Some("b=1"));
     exchange.trace_id = Some([b'a'; 32]);
+    exchange.policy = Some(0);
     exchange.route = Some(0);
     exchange.upstream = Some(0);
     exchange.endpoint = Some("127.0.0.1:3000".into());
@@ -51,8 +52,11 @@ fn full_exchange() -> Exchange {
 
 fn line_of(format: AccessLogFormat, exchange: &Exchange, headers: &HeaderMap) -> Vec<u8> {
     let routes = json!([{ "name": "shop", "match": { "path": "/" }, "upstream": "app" }]);
+    let mut config = config_of_routes(routes);
+    let policies = json!([{ "name": "slowly", "limit": { "rate": "1/s" } }]);
+    config.policies = serde_json::from_value(policies).unwrap();
     let mut line = Vec::new();
-    write(format, &snapshot_of_routes(routes), exchange, Some(headers), &mut line);
+    write(format, &try_compile(&config).unwrap(), exchange, Some(headers), &mut line);
     line
 }
 

@@ -9,7 +9,10 @@ fn decided(routes: Value, asked: &Asked) -> (Verdict, Exchange) {
     let snapshot = snapshot_of_routes(routes);
     let mut exchange = exchange();
     assert!(matches!(sanity::check(&snapshot, &asked.head(), &mut exchange), Verdict::Pass));
-    let verdict = check(&snapshot, &asked.head(), &mut exchange);
+    let verdict = match check(&snapshot, &asked.head(), &mut exchange) {
+        Verdict::Pass => act(&snapshot, &asked.head(), &mut exchange),
+        refused => refused,
+    };
     (verdict, exchange)
 }
 

@@ -14,22 +14,28 @@ use super::template::{Scope, field_name};
 use crate::answer::Answer;
 use crate::path;
 use crate::router::{HeaderCondition, Pattern, QueryCondition, conditions};
-use crate::snapshot::{Action, Part, Redirect, Rewrite, RouteRules};
+use crate::snapshot::{Action, Asks, Part, PolicyRules, Redirect, Rewrite, RouteRules};
 
 /// Where listeners and upstreams stand.
 pub(super) struct Names<'a> {
     listeners: HashMap<&'a str, usize>,
     upstreams: HashMap<&'a str, usize>,
+    policies: &'a [PolicyRules],
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(listeners: &'a [Listener], upstreams: &'a [Upstream]) -> Self {
+    pub(super) fn of(
+        listeners: &'a [Listener],
+        upstreams: &'a [Upstream],
+        policies: &'a [PolicyRules],
+    ) -> Self {
         let positions = |names: &mut dyn Iterator<Item = &'a Name>| {
             names.enumerate().map(|(position, name)| (name.as_str(), position)).collect()
         };
         Self {
             listeners: positions(&mut listeners.iter().map(|listener| &listener.name)),
             upstreams: positions(&mut upstreams.iter().map(|upstream| &upstream.name)),
+            policies,
         }
     }
 }
@@ -42,12 +48,26 @@ pub(super) struct Work<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
 }
 
+/// What clients of a route with these policies are told of its limits; `None`: there are none.
+fn limit_policy(all: &[PolicyRules], named: &[usize]) -> Option<HeaderValue> {
+    let limits = named.iter().filter_map(|at| {
+        let policy = all.get(*at)?;
+        match &policy.asks {
+            Asks::Limit(rules) => Some((&*policy.name, &rules.quota)),
+            Asks::Access(_) => None,
+        }
+    });
+    let value = marchproxy_limit::fields::policy(limits);
+    HeaderValue::try_from(value).ok().filter(|value| !value.is_empty())
+}
+
 impl Work<'_> {
     pub(super) fn compile<'m>(&mut self, model: &'m Route) -> (Pattern<'m>, RouteRules) {
         let Route {
             name,
             listeners,
             matches,
+            policies,
             upstream,
             split,
             mirror,
@@ -69,8 +89,11 @@ impl Work<'_> {
         let variables: Vec<&str> = matches.path.variables().collect();
         let scope = Scope { route: name.as_str(), names: &variables };
         let place = self.place.clone();
+        let policies = self.policies(policies);
         let rules = RouteRules {
             name: name.as_str().into(),
+            limit_policy: limit_policy(self.names.policies, &policies),
+            policies,
             action: self.action(upstream.as_ref(), redirect.as_ref(), respond.as_ref(), scope),
             split: self.split(split),
             mirror: mirror.as_ref().and_then(|mirror| self.mirror(mirror)),
@@ -104,6 +127,21 @@ impl Work<'_> {
 
     fn problem(&mut self, code: &'static str, place: Place, message: impl Into<String>) {
         self.problems.push(Problem::new(code, place, message));
+    }
+
+    fn policies(&mut self, names: &[Name]) -> Vec<usize> {
+        let known = self.names.policies;
+        let mut positions = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            let position = known.iter().position(|policy| *policy.name == *name.as_str());
+            if let Some(position) = position {
+                positions.push(position);
+            } else {
+                let place = self.place.key("policies").index(index);
+                self.problem("unknown-policy", place, format!("there is no `{name}`"));
+            }
+        }
+        positions
     }
 
     fn pattern<'m>(

@@ -17,6 +17,7 @@ pub(super) struct Families {
     pub(super) bytes_in: IntCounterVec,
     pub(super) bytes_out: IntCounterVec,
     pub(super) refusals: IntCounterVec,
+    pub(super) policy_refusals: IntCounterVec,
     pub(super) upstream_requests: IntCounterVec,
     pub(super) first_bytes: HistogramVec,
 }
@@ -28,6 +29,7 @@ pub struct Handles {
     upstreams: Vec<Upstream>,
     /// In the order of [`Reason::ALL`].
     refusals: Vec<IntCounter>,
+    policies: Vec<IntCounter>,
 }
 
 struct Route {
@@ -50,7 +52,13 @@ impl Families {
             no_route: self.route("none"),
             upstreams: snapshot.upstreams.iter().map(|to| self.upstream(&to.name)).collect(),
             refusals: Reason::ALL.iter().map(refusal).collect(),
+            policies: snapshot.policies.iter().map(|policy| self.policy(&policy.name)).collect(),
         }
+    }
+
+    /// A policy is gone: nothing more is told of it.
+    pub(super) fn forget_policy(&self, name: &str) {
+        let _ = self.policy_refusals.remove_label_values(&[name]);
     }
 
     /// A route is gone: nothing more is told of it.
@@ -69,6 +77,10 @@ impl Families {
             let _ = self.upstream_requests.remove_label_values(&[name, class]);
         }
         let _ = self.first_bytes.remove_label_values(&[name]);
+    }
+
+    fn policy(&self, name: &str) -> IntCounter {
+        self.policy_refusals.with_label_values(&[name])
     }
 
     fn route(&self, name: &str) -> Route {
@@ -100,6 +112,9 @@ impl Handles {
             if let Some(refusal) = self.refusals.get(reason as usize) {
                 refusal.inc();
             }
+        }
+        if let Some(policy) = exchange.policy.and_then(|position| self.policies.get(position)) {
+            policy.inc();
         }
         let upstream = exchange.upstream.and_then(|position| self.upstreams.get(position));
         if let Some(upstream) = upstream

@@ -22,6 +22,7 @@ pub(super) struct Labels {
     pub(super) routes: Names,
     pub(super) upstreams: Names,
     pub(super) listeners: Names,
+    pub(super) policies: Names,
     /// Those with OCSP answers.
     pub(super) certificates: Names,
 }
@@ -55,18 +56,23 @@ impl Labels {
         self.routes.propose(snapshot.routes.iter().map(|route| Arc::clone(&route.name)));
         self.upstreams.propose(snapshot.upstreams.iter().map(|to| Arc::clone(&to.name)));
         self.listeners.propose(snapshot.listeners.iter().map(|from| Arc::clone(&from.name)));
+        self.policies.propose(snapshot.policies.iter().map(|policy| Arc::clone(&policy.name)));
     }
 
     /// What was proposed last is served.
     pub(super) fn accept(&mut self) {
-        for names in [&mut self.routes, &mut self.upstreams, &mut self.listeners] {
+        for names in
+            [&mut self.routes, &mut self.upstreams, &mut self.listeners, &mut self.policies]
+        {
             names.accept();
         }
     }
 
     /// What was proposed last is not served.
     pub(super) fn reject(&mut self) {
-        for names in [&mut self.routes, &mut self.upstreams, &mut self.listeners] {
+        for names in
+            [&mut self.routes, &mut self.upstreams, &mut self.listeners, &mut self.policies]
+        {
             names.proposed.clear();
         }
     }

@@ -43,6 +43,8 @@ pub const METRICS: &[Entry] = &[
     entry(Counter, "marchproxy_request_body_bytes_total", &["route"], "Bytes of request bodies received."),
     entry(Counter, "marchproxy_response_body_bytes_total", &["route"], "Bytes of answers' bodies sent."),
     entry(Counter, "marchproxy_refusals_total", &["reason"], "Requests that were not answered by their upstream, by reason."),
+    entry(Counter, "marchproxy_policy_refusals_total", &["policy"], "Requests that a policy refused."),
+    entry(Counter, "marchproxy_limit_keys_forgotten_total", &[], "Keys of limits that were forgotten before they had everything back: `process.limit_keys` is too small."),
     entry(Counter, "marchproxy_upstream_requests_total", &["upstream", "class"], "Requests that were to be forwarded to an upstream, by the class of the status that the client got."),
     entry(Histogram, "marchproxy_upstream_first_byte_seconds", &["upstream"], "How long an upstream took until its answer began."),
     entry(Gauge, "marchproxy_upstream_endpoints", &["upstream", "state"], "Endpoints by what they are fit for: `serving`, `warming`, `half_open`, `open`, `ejected`, `unhealthy`, `draining` or `disabled`."),

@@ -1,0 +1,79 @@
+use std::collections::HashSet;
+
+use super::item;
+use crate::model::{AccessRule, Config, Limit, LimitKey, Policy};
+use crate::problem::{Place, Problem};
+
+pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
+    for (index, policy) in config.policies.iter().enumerate() {
+        let place = item("policies", index);
+        kinds(policy, &place, problems);
+        if let Some(access) = &policy.access {
+            let place = place.key("access");
+            if access.allow.is_empty() && access.deny.is_empty() {
+                let message = format!("policy `{}` lets everyone pass", policy.name);
+                let problem = Problem::new("empty-access", place.clone(), message).at_key();
+                problems.push(problem.label("it needs `allow`, `deny` or both"));
+            }
+            rules(&access.allow, &place.key("allow"), problems);
+            rules(&access.deny, &place.key("deny"), problems);
+        }
+        if let Some(limit) = &policy.limit {
+            keys(limit, &place.key("limit"), problems);
+        }
+    }
+}
+
+fn kinds(policy: &Policy, place: &Place, problems: &mut Vec<Problem>) {
+    let kinds = [("access", policy.access.is_some()), ("limit", policy.limit.is_some())];
+    let kinds: Vec<&str> =
+        kinds.into_iter().filter_map(|(key, is_there)| is_there.then_some(key)).collect();
+    match kinds.as_slice() {
+        [] => {
+            let message = format!("policy `{}` asks nothing", policy.name);
+            let problem = Problem::new("no-kind", place.key("name"), message);
+            problems.push(problem.label("it needs one of `access` and `limit`"));
+        }
+        [_] => {}
+        [first, second, ..] => {
+            let message = format!("policy `{}` has both `{first}` and `{second}`", policy.name);
+            let problem = Problem::new("two-kinds", place.key(second), message);
+            let problem = problem.at_key().label("make it a policy of its own");
+            problems.push(problem.note("the other is here", Some(place.key(first))));
+        }
+    }
+}
+
+fn rules(rules: &[AccessRule], place: &Place, problems: &mut Vec<Problem>) {
+    for (index, rule) in rules.iter().enumerate() {
+        if rule.networks.is_empty() && rule.methods.is_empty() {
+            let message = "this rule fits every request";
+            let problem = Problem::new("fits-all", place.index(index), message);
+            problems.push(problem.label("it needs `networks`, `methods` or both"));
+        }
+    }
+}
+
+fn keys(limit: &Limit, place: &Place, problems: &mut Vec<Problem>) {
+    let has_header = limit.key.contains(&LimitKey::Header);
+    if has_header && limit.header.is_none() {
+        let message = "the field that counts is not named";
+        let problem = Problem::new("no-header", place.key("key"), message).at_key();
+        problems.push(problem.label("add `header: NAME` beside it"));
+    } else if !has_header && limit.header.is_some() {
+        let message = "`header` has no effect without `header` in `key`";
+        let problem = Problem::new("no-effect", place.key("header"), message).at_key();
+        problems.push(problem.warning().label("remove it, or add `header` to `key`"));
+    }
+    let mut seen = HashSet::new();
+    for (index, key) in limit.key.iter().enumerate() {
+        if !seen.insert(key) {
+            let place = place.key("key").index(index);
+            let problem = Problem::new("repeated-key", place, "this is named twice");
+            problems.push(problem.label("remove it"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
