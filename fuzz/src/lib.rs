@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer_head;
+mod client_hello;
 mod configuration;
 mod cuts;
 mod proxy_header;
@@ -13,6 +14,7 @@ mod request_body;
 mod request_head;
 
 pub use answer_head::answer_head;
+pub use client_hello::client_hello;
 pub use configuration::configuration;
 pub use proxy_header::proxy_header;
 pub use request_body::request_body;
@@ -22,10 +24,11 @@ pub use request_head::request_head;
 pub type Target = fn(&[u8]);
 
 /// All of them, with the names of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("configuration", configuration),
     ("request_head", request_head),
     ("request_body", request_body),
     ("answer_head", answer_head),
     ("proxy_header", proxy_header),
+    ("client_hello", client_hello),
 ];
