@@ -25,7 +25,7 @@ pub use health::Health;
 pub use listener::{
     ConnectionLimits, Listener, OtherPeers, Protocol, ProxyProtocol, RequestLimits,
 };
-pub use policy::{Access, AccessRule, Limit, LimitKey, Policy};
+pub use policy::{Access, AccessRule, ApiKey, ApiKeys, KeyForwarding, Limit, LimitKey, Policy};
 pub use process::{AccessLog, AccessLogFormat, LogLevel, Process, Resolver, Status};
 pub use resilience::{Adaptive, Breaker, Ejection, Limits, Retry, RetryOn};
 pub use route::{

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 mod address;
+mod day;
 mod listen;
 mod names;
 mod pattern;
@@ -16,6 +17,7 @@ mod url;
 mod web;
 
 pub use address::{DnsName, HostPort, Network, SocketAddress};
+pub use day::Day;
 pub use listen::{FileMode, ListenAddress};
 pub use names::{FieldName, Method, Name, SpkiPin};
 pub use pattern::{HostPattern, PathPattern, Segment};

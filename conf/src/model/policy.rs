@@ -1,21 +1,83 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{FieldName, Method, Name, Network, Rate};
+use super::Secret;
+use crate::values::{Day, FieldName, Method, Name, Network, Rate};
 
-/// What is asked of requests on the routes that name it: exactly one of `access` and `limit`.
+/// What is asked of requests on the routes that name it: exactly one of `api_keys`,
+/// `access` and `limit`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-noun" = "a policy"))]
 pub struct Policy {
     /// Unique among policies; told in the access log of what it refuses, and a label in metrics.
     pub name: Name,
+    /// Who it is, by a key that the client sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_keys: Option<ApiKeys>,
     /// Who may pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// How often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+}
+
+/// Who a client is, by a key that it sends. Whoever sends none that is known gets 401. The consumer
+/// that has the key is in the access log, in `{consumer}` of header edits, and in what `access` and
+/// `limit` go by. `marchproxy key new` makes keys.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "`api_keys`"))]
+pub struct ApiKeys {
+    /// What the hashes of keys are made with: at least 32 bytes, the same for all that read this
+    /// configuration. With another one, no key is known any more.
+    pub hash_key: Secret,
+    /// The field that a client sends its key in.
+    #[serde(default = "ApiKeys::header")]
+    pub header: FieldName,
+    /// What the upstream gets of that field.
+    #[serde(default)]
+    pub forwarding: KeyForwarding,
+    /// The keys that are known. A consumer may have several, so that one can replace another.
+    #[serde(default)]
+    #[schemars(length(max = 100_000))]
+    pub keys: Vec<ApiKey>,
+}
+
+/// What the upstream gets of the field with an API key.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyForwarding {
+    /// Nothing.
+    #[default]
+    Hide,
+    /// All of it.
+    Pass,
+}
+
+impl ApiKeys {
+    fn header() -> FieldName {
+        FieldName::api_key()
+    }
+}
+
+/// An API key. The key itself is nowhere.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-noun" = "an API key"))]
+pub struct ApiKey {
+    /// Whose it is.
+    pub consumer: Name,
+    /// The part of it that finds it.
+    #[schemars(length(min = 12, max = 12))]
+    pub id: String,
+    /// The hash of the whole of it.
+    #[schemars(length(min = 64, max = 64))]
+    pub hash: String,
+    /// From when on it is refused. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Day>,
 }
 
 /// Who may pass: whom `deny` does not name, and, where there is `allow`, only whom that names. The
@@ -42,6 +104,9 @@ pub struct AccessRule {
     pub networks: Vec<Network>,
     /// Methods; empty: all.
     pub methods: Vec<Method>,
+    /// Who it is, as an `api_keys` policy of the route has found; empty: anybody.
+    #[schemars(length(max = 10_000))]
+    pub consumers: Vec<Name>,
 }
 
 /// How many requests may come: `rate` on average, and `burst` at once. What is more gets 429, with
@@ -97,4 +162,6 @@ pub enum LimitKey {
     Route,
     /// The value of the field that `header` names.
     Header,
+    /// Who it is, as an `api_keys` policy of the route has found. Requests of nobody count together.
+    Consumer,
 }

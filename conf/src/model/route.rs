@@ -259,7 +259,7 @@ impl Respond {
 
 /// Changes to the fields of a head, in this order: remove, set, add. Values may hold `{client}`,
 /// `{client_certificate}` (SHA-256 of the certificate the client came with, in hex),
-/// `{client_subject}`, `{host}`, `{method}`, `{path}`, `{query}`, `{scheme}`, `{request_id}`,
+/// `{client_subject}`, `{consumer}` (who a policy has found it to be), `{host}`, `{method}`, `{path}`, `{query}`, `{scheme}`, `{request_id}`,
 /// `{route}`, and the names of the route's path.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]

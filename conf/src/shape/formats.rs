@@ -1,7 +1,7 @@
 use crate::values::{
-    DnsName, FieldName, FileMode, HostPattern, HttpUrl, ListenAddress, MediaRange, Method, Name,
-    Network, PathPattern, Rate, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
-    WebOrigin, WebUrl,
+    Day, DnsName, FieldName, FileMode, HostPattern, HttpUrl, ListenAddress, MediaRange, Method,
+    Name, Network, PathPattern, Rate, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template,
+    Time, WebOrigin, WebUrl,
 };
 
 /// A kind of text that is parsed, by the `format` that names it in the schema.
@@ -25,6 +25,7 @@ pub(crate) enum Format {
     Size,
     Share,
     Rate,
+    Day,
     SpkiPin,
     File,
     Variable,
@@ -55,6 +56,7 @@ impl Format {
             "size" => Self::Size,
             "share" => Self::Share,
             "rate" => Self::Rate,
+            "day" => Self::Day,
             "spki-pin" => Self::SpkiPin,
             "file" => Self::File,
             "environment-variable" => Self::Variable,
@@ -86,6 +88,7 @@ impl Format {
             Self::Size => text.parse::<Size>().map(drop),
             Self::Share => text.parse::<Share>().map(drop),
             Self::Rate => text.parse::<Rate>().map(drop),
+            Self::Day => text.parse::<Day>().map(drop),
             Self::SpkiPin => text.parse::<SpkiPin>().map(drop),
             Self::File => file(text),
             Self::Variable => variable(text),

@@ -1,13 +1,16 @@
 use std::collections::HashSet;
 
 use super::item;
-use crate::model::{AccessRule, Config, Limit, LimitKey, Policy};
+use crate::model::{AccessRule, ApiKeys, Config, Limit, LimitKey, Policy};
 use crate::problem::{Place, Problem};
 
 pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
     for (index, policy) in config.policies.iter().enumerate() {
         let place = item("policies", index);
         kinds(policy, &place, problems);
+        if let Some(known) = &policy.api_keys {
+            api_keys(known, &place.key("api_keys").key("keys"), problems);
+        }
         if let Some(access) = &policy.access {
             let place = place.key("access");
             if access.allow.is_empty() && access.deny.is_empty() {
@@ -25,14 +28,18 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
 }
 
 fn kinds(policy: &Policy, place: &Place, problems: &mut Vec<Problem>) {
-    let kinds = [("access", policy.access.is_some()), ("limit", policy.limit.is_some())];
+    let kinds = [
+        ("api_keys", policy.api_keys.is_some()),
+        ("access", policy.access.is_some()),
+        ("limit", policy.limit.is_some()),
+    ];
     let kinds: Vec<&str> =
         kinds.into_iter().filter_map(|(key, is_there)| is_there.then_some(key)).collect();
     match kinds.as_slice() {
         [] => {
             let message = format!("policy `{}` asks nothing", policy.name);
             let problem = Problem::new("no-kind", place.key("name"), message);
-            problems.push(problem.label("it needs one of `access` and `limit`"));
+            problems.push(problem.label("it needs one of `api_keys`, `access` and `limit`"));
         }
         [_] => {}
         [first, second, ..] => {
@@ -44,12 +51,33 @@ fn kinds(policy: &Policy, place: &Place, problems: &mut Vec<Problem>) {
     }
 }
 
+fn api_keys(known: &ApiKeys, place: &Place, problems: &mut Vec<Problem>) {
+    let mut ids = HashSet::new();
+    for (index, key) in known.keys.iter().enumerate() {
+        let place = place.index(index);
+        if !ids.insert(&key.id) {
+            let message = format!("two keys have the id `{}`", key.id);
+            let problem = Problem::new("duplicate-name", place.key("id"), message);
+            problems.push(problem.label("make another with `marchproxy key new`"));
+        }
+        let wrong = [
+            ("id", key.id.bytes().all(|c| c.is_ascii_alphanumeric())),
+            ("hash", key.hash.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))),
+        ];
+        for (name, _) in wrong.into_iter().filter(|(_, is_fine)| !is_fine) {
+            let message = format!("this is no `{name}` of a key");
+            let problem = Problem::new("bad-value", place.key(name), message);
+            problems.push(problem.label("take it from `marchproxy key new`"));
+        }
+    }
+}
+
 fn rules(rules: &[AccessRule], place: &Place, problems: &mut Vec<Problem>) {
     for (index, rule) in rules.iter().enumerate() {
-        if rule.networks.is_empty() && rule.methods.is_empty() {
+        if rule.networks.is_empty() && rule.methods.is_empty() && rule.consumers.is_empty() {
             let message = "this rule fits every request";
             let problem = Problem::new("fits-all", place.index(index), message);
-            problems.push(problem.label("it needs `networks`, `methods` or both"));
+            problems.push(problem.label("it needs `networks`, `methods` or `consumers`"));
         }
     }
 }

@@ -4,10 +4,11 @@ use crate::problem::{Place, Problem};
 use crate::values::{Piece, Template};
 
 /// Variables of header edits, besides the names of the route's path.
-pub(super) const VARIABLES: [&str; 10] = [
+pub(super) const VARIABLES: [&str; 11] = [
     "client",
     "client_certificate",
     "client_subject",
+    "consumer",
     "host",
     "method",
     "path",

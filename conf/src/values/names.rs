@@ -52,6 +52,11 @@ pub struct FieldName(String);
 scalar!(FieldName, "field-name", "the name of a header field, such as `X-Tenant`");
 
 impl FieldName {
+    /// The usual one for API keys.
+    pub(crate) fn api_key() -> Self {
+        Self("x-api-key".to_owned())
+    }
+
     /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0

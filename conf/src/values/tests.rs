@@ -4,7 +4,7 @@ use std::str::FromStr;
 use proptest::prelude::*;
 
 use super::{
-    DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
+    Day, DnsName, FieldName, FileMode, HostPattern, HostPort, ListenAddress, Method, Name, Network,
     PathPattern, Piece, Rate, ServerAddress, Share, Size, SocketAddress, SpkiPin, Template, Time,
 };
 
@@ -101,6 +101,7 @@ proptest! {
         assert_round_trip::<Size>(&text);
         assert_round_trip::<Share>(&text);
         assert_round_trip::<Rate>(&text);
+        assert_round_trip::<Day>(&text);
         assert_round_trip::<SpkiPin>(&text);
     }
 
@@ -278,5 +279,38 @@ fn a_rate_is_a_number_and_a_time() {
         "1 /s",
     ] {
         assert!(!is::<Rate>(text), "{text}");
+    }
+}
+
+#[test]
+fn a_day_is_one_that_there_is() {
+    for (text, days) in [
+        ("1970-01-01", 0),
+        ("1970-03-01", 59),
+        ("2000-02-29", 11_016),
+        ("2000-03-01", 11_017),
+        ("2026-11-24", 20_781),
+        ("2100-03-01", 47_541),
+        ("9999-12-31", 2_932_896),
+    ] {
+        let day: Day = text.parse().unwrap();
+        assert_eq!(day.begins().as_secs(), days * 86_400, "{text}");
+        assert_eq!(day.to_string(), text);
+    }
+    for text in [
+        "",
+        "1969-12-31",
+        "2027-02-29",
+        "2100-02-29",
+        "2027-13-01",
+        "2027-00-10",
+        "2027-04-31",
+        "2027-1-1",
+        "27-01-01",
+        "2027-01-01-01",
+        "2027/01/01",
+        "+027-01-01",
+    ] {
+        assert!(!is::<Day>(text), "{text}");
     }
 }

@@ -8,7 +8,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::exchange::{Exchange, RequestId};
-use crate::request::limit;
+use crate::request::{identity, limit};
 use crate::snapshot::Snapshot;
 use crate::verdict::Reason;
 
@@ -57,6 +57,7 @@ pub fn refusal(snapshot: &Snapshot, exchange: &Exchange, reason: Reason) -> Answ
         answer.headers.insert(ALLOW, allow);
     }
     limit::tell(snapshot, exchange, &mut answer.headers);
+    identity::challenge(reason, &mut answer.headers);
     finish(&mut answer, &exchange.method, &exchange.request_id);
     answer
 }

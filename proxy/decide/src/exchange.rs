@@ -133,6 +133,8 @@ pub struct Exchange {
     pub status: u16,
     /// Why it was refused or failed.
     pub reason: Option<Reason>,
+    /// Who the client is, if a policy of the route asks for that.
+    pub consumer: Option<Arc<str>>,
     /// The policy that refused it, by its position in the snapshot.
     pub policy: Option<usize>,
     /// What the client is told of the limits that it met.
@@ -198,6 +200,7 @@ impl Exchange {
             cache: None,
             status: 0,
             reason: None,
+            consumer: None,
             policy: None,
             limits: None,
             allow: None,

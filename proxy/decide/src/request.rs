@@ -1,8 +1,9 @@
-//! The checkpoints, in the order a request meets them: sanity, route, access, limit, forward, respond,
-//! record.
+//! The checkpoints, in the order a request meets them: sanity, route, identity, access, limit,
+//! forward, respond, record.
 
 pub mod access;
 pub mod forward;
+pub mod identity;
 pub mod limit;
 pub mod record;
 pub mod respond;

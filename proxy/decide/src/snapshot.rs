@@ -7,14 +7,14 @@ mod policies;
 
 pub use compile::compile;
 pub use edits::{Edits, HeaderTemplate, TextTemplate};
-pub use policies::{AccessRule, AccessRules, Asks, LimitRules, PolicyRules};
+pub use policies::{AccessRule, AccessRules, Asks, IdentityRules, LimitRules, PolicyRules};
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use marchproxy_conf::model::{self, AccessLogFormat, RedirectScheme};
 use marchproxy_conf::values::{Network, Share};
 
@@ -77,6 +77,8 @@ pub struct RouteRules {
     pub name: Arc<str>,
     /// The positions of what is asked of its requests.
     pub policies: Vec<usize>,
+    /// Fields by which clients say who they are, and which the upstream does not get.
+    pub credentials: Vec<HeaderName>,
     /// What clients are told of its limits; `None`: it has none.
     pub limit_policy: Option<HeaderValue>,
     /// What becomes of its requests.

@@ -126,6 +126,10 @@ reasons! {
     BodyTime = "limit.body_time", 408, Client, "The body of the request took too long to arrive.";
     RouteNone = "route.none", 404, Client, "No route leads there.";
     RouteMethod = "route.method", 405, Client, "The method is not allowed there.";
+    IdentityMissing = "identity.missing", 401, Client, "The client does not say who it is.";
+    ApiKeyMalformed = "identity.api_key_malformed", 401, Client, "The API key is not one, or was cut or mistyped.";
+    ApiKeyUnknown = "identity.api_key_unknown", 401, Client, "The API key is not known.";
+    ApiKeyExpired = "identity.api_key_expired", 401, Client, "The API key has expired.";
     AccessDenied = "access.denied", 403, Client, "The client may not do this.";
     LimitRate = "limit.rate", 429, Client, "The client has sent too many requests.";
     NotCached = "cache.nothing", 504, Client, "Only the cache was to be asked, and it has nothing.";
@@ -173,6 +177,10 @@ impl Reason {
             Self::Misdirected
             | Self::RouteNone
             | Self::RouteMethod
+            | Self::IdentityMissing
+            | Self::ApiKeyMalformed
+            | Self::ApiKeyUnknown
+            | Self::ApiKeyExpired
             | Self::AccessDenied
             | Self::LimitRate
             | Self::NotCached

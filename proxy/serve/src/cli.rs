@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod dump;
+mod key;
 mod online;
 mod upstreams;
 
@@ -96,6 +97,12 @@ enum Command {
         #[command(subcommand)]
         order: cache::CacheOrder,
     },
+    /// Make API keys for consumers
+    #[command(long_about = KEY, after_help = KEY_EXAMPLES)]
+    Key {
+        #[command(subcommand)]
+        order: key::KeyOrder,
+    },
     /// Take over from the running process, without refusing a connection
     #[command(long_about = UPGRADE, after_help = UPGRADE_EXAMPLES)]
     Upgrade {
@@ -176,6 +183,13 @@ Examples:
   marchproxy cache purge --url https://shop.example.com/prices --config /etc/marchproxy
   marchproxy cache purge --tag prices --config /etc/marchproxy      see `cache.tag_field` of routes
   marchproxy cache purge --all --config /etc/marchproxy";
+const KEY: &str = "\
+Makes an API key for a consumer. The configuration gets a hash of it only: the key itself is shown once, \
+and kept nowhere.";
+const KEY_EXAMPLES: &str = "\
+Examples:
+  marchproxy key new --consumer acme --config /etc/marchproxy
+  marchproxy key new --consumer acme --expires 2027-01-31 --policy partners --config /etc/marchproxy";
 const UPGRADE: &str = "\
 Takes over from the running process: a new version of the program, or settings that a reload does not \
 change. The new process gets the listening sockets of the old one; when it is ready, the old one \
@@ -215,6 +229,7 @@ fn dispatch(command: Command) -> ExitCode {
         }
         Command::Endpoint { change } => change.order(),
         Command::Cache { order } => order.order(),
+        Command::Key { order } => order.order(),
         Command::Upgrade { configuration } => upgrade(configuration.path()),
     }
 }

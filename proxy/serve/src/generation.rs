@@ -9,6 +9,7 @@ use marchproxy_decide::snapshot::Snapshot;
 
 use crate::certificate::Certificate;
 use crate::edge::{CacheRules, CacheStore};
+use crate::identity::Identities;
 use crate::listen::tls::ServerTls;
 use crate::observe::Traces;
 use crate::observe::metrics::Handles;
@@ -24,6 +25,8 @@ pub struct Generation {
     pub handles: Handles,
     /// At the positions that the snapshot gives them.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// Who clients are.
+    pub identities: Identities,
     /// What limits count.
     pub limiter: Arc<Limiter>,
     /// What answers are kept in, if they are.

@@ -10,6 +10,7 @@ mod generation;
 mod handover;
 mod http1;
 mod http2;
+mod identity;
 mod listen;
 mod local;
 mod observe;

@@ -534,7 +534,9 @@ async fn request_buffering() {
 async fn policies() {
     let mut setup = Setup::new();
     let shop = origin(&mut setup, "3000").await;
+    let setup = setup.file("api-keys.secret", "a secret of thirty-two bytes and some more");
     let proxy = setup.start(&text_of("policies.yaml")).await;
+    assert_eq!(proxy.get("/api/1").await.reason(), "identity.missing");
     let log_in = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
     for status in [200, 200, 200, 429] {
         assert_eq!(proxy.request(log_in).await.status, status);

@@ -10,6 +10,7 @@ mod grpc;
 mod grpc_interop;
 mod grpc_web;
 mod http2;
+mod identity;
 mod logs;
 mod metrics;
 mod pages;

@@ -15,7 +15,7 @@ pub fn check(snapshot: &Snapshot, exchange: &mut Exchange) -> Verdict {
             return exchange.refuse(Reason::Internal);
         };
         let Asks::Access(rules) = &policy.asks else { continue };
-        if !rules.allows(exchange.client, &exchange.method) {
+        if !rules.allows(exchange.client, &exchange.method, exchange.consumer.as_deref()) {
             exchange.policy = Some(*at);
             return exchange.refuse(Reason::AccessDenied);
         }

@@ -76,6 +76,9 @@ pub fn prepare(
     }
     trace::set(snapshot, head.headers, exchange, to);
     if let Some(route) = snapshot.route(exchange) {
+        for name in &route.credentials {
+            to.remove(name);
+        }
         if exchange.decode.is_some() {
             coding::prepare_request(to);
         }

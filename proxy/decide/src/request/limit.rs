@@ -68,7 +68,7 @@ fn limits<'a>(
         let policy = snapshot.policies.get(*at)?;
         match &policy.asks {
             Asks::Limit(rules) => Some((*at, policy, rules)),
-            Asks::Access(_) => None,
+            Asks::Access(_) | Asks::Identity(_) => None,
         }
     })
 }
@@ -86,6 +86,9 @@ fn key(
     for part in &rules.key {
         key = match part {
             LimitKey::Address => key.network(exchange.client, rules.ipv4, rules.ipv6),
+            LimitKey::Consumer => {
+                key.text(exchange.consumer.as_deref().unwrap_or_default().as_bytes())
+            }
             LimitKey::Route => key.text(route.name.as_bytes()),
             LimitKey::Header => {
                 let value = rules.header.as_ref().and_then(|name| headers.get(name));

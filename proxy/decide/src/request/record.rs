@@ -88,6 +88,9 @@ fn write_client(client: &ClientCertificate, line: &mut Line<'_>) {
 }
 
 fn write_request(exchange: &Exchange, line: &mut Line<'_>) {
+    if let Some(consumer) = &exchange.consumer {
+        line.plain("consumer", consumer.as_bytes());
+    }
     line.bytes("method", exchange.method.as_str().as_bytes());
     line.plain("scheme", exchange.scheme.as_str().as_bytes());
     line.bytes("host", exchange.authority().as_bytes());

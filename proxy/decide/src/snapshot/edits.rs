@@ -11,6 +11,7 @@ pub(crate) enum Piece {
     Client,
     ClientCertificate,
     ClientSubject,
+    Consumer,
     Host,
     Method,
     Path,
@@ -58,6 +59,7 @@ impl TextTemplate {
                 Piece::ClientSubject => {
                     into.push_str(exchange.certificate().map_or("", |client| &client.subject));
                 }
+                Piece::Consumer => into.push_str(exchange.consumer.as_deref().unwrap_or_default()),
                 Piece::Host => into.push_str(exchange.host()),
                 Piece::Method => into.push_str(exchange.method.as_str()),
                 Piece::Path => into.push_str(exchange.path()),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
-use marchproxy_conf::model::LimitKey;
+use marchproxy_conf::model::{KeyForwarding, LimitKey};
 use marchproxy_conf::values::Network;
 use marchproxy_limit::Quota;
 
@@ -20,10 +20,21 @@ pub struct PolicyRules {
 /// What a policy asks.
 #[derive(Debug)]
 pub enum Asks {
-    /// Who it is.
+    /// That it is known who it is.
+    Identity(IdentityRules),
+    /// Who it is, and what it does.
     Access(AccessRules),
     /// That not too many come.
     Limit(LimitRules),
+}
+
+/// How it is found out who a client is.
+#[derive(Debug)]
+pub struct IdentityRules {
+    /// The field that it sends its key in.
+    pub header: HeaderName,
+    /// What the upstream gets of that.
+    pub forwarding: KeyForwarding,
 }
 
 /// Who may pass.
@@ -42,6 +53,8 @@ pub struct AccessRule {
     pub networks: Vec<Network>,
     /// What it does.
     pub methods: Vec<Method>,
+    /// Who it is.
+    pub consumers: Vec<Arc<str>>,
 }
 
 /// How many may come.
@@ -61,18 +74,21 @@ pub struct LimitRules {
 
 impl AccessRules {
     /// Whether a request may pass.
-    pub fn allows(&self, client: IpAddr, method: &Method) -> bool {
+    pub fn allows(&self, client: IpAddr, method: &Method, consumer: Option<&str>) -> bool {
         let client = client.to_canonical();
-        let fits = |rule: &AccessRule| rule.fits(client, method);
+        let fits = |rule: &AccessRule| rule.fits(client, method, consumer);
         let is_named = self.allow.is_empty() || self.allow.iter().any(fits);
         is_named && !self.deny.iter().any(fits)
     }
 }
 
 impl AccessRule {
-    fn fits(&self, client: IpAddr, method: &Method) -> bool {
+    fn fits(&self, client: IpAddr, method: &Method, consumer: Option<&str>) -> bool {
         let is_there = self.networks.iter().any(|network| network.contains(client));
         let does_it = self.methods.contains(method);
-        (self.networks.is_empty() || is_there) && (self.methods.is_empty() || does_it)
+        let is_it = self.consumers.iter().any(|name| Some(&**name) == consumer);
+        (self.networks.is_empty() || is_there)
+            && (self.methods.is_empty() || does_it)
+            && (self.consumers.is_empty() || is_it)
     }
 }

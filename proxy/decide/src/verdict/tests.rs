@@ -12,8 +12,11 @@ fn codes_are_unique_and_well_formed() {
         assert!(seen.insert(code), "{code} is used twice");
         let (area, rest) = code.split_once('.').unwrap();
         assert!(
-            ["sanity", "access", "limit", "route", "cache", "upstream", "client", "proxy"]
-                .contains(&area)
+            [
+                "sanity", "identity", "access", "limit", "route", "cache", "upstream", "client",
+                "proxy"
+            ]
+            .contains(&area)
         );
         assert!(rest.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{code}");
     }

@@ -8,10 +8,8 @@ use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method};
 use marchproxy_conf::model::{Balance, HashBy};
 use marchproxy_decide::exchange::{Connection, DeclaredBody, Exchange, Moment, Start};
-use marchproxy_decide::limiter::Limiter;
 use marchproxy_decide::request::forward::trace::TRACEPARENT;
-use marchproxy_decide::request::{RequestHead, access, forward, limit, route, sanity};
-use marchproxy_decide::snapshot::Snapshot;
+use marchproxy_decide::request::{RequestHead, access, forward, identity, limit, route, sanity};
 use marchproxy_decide::verdict::{Reason, Verdict};
 
 use super::cache::{CacheRules, Caching};
@@ -86,8 +84,7 @@ impl Flow {
         let Some(request) = &self.request else { return Verdict::Refuse(Reason::Internal) };
         let snapshot = &self.arrival.generation.snapshot;
         let head = request.head();
-        let limiter = &self.arrival.generation.limiter;
-        let verdict = decide(snapshot, limiter, &head, &mut self.exchange, now);
+        let verdict = decide(&self.arrival.generation, &head, &mut self.exchange, now);
         forward::trace::begin(snapshot, head.headers, &mut self.exchange);
         self.exchange.marks.head = Some(now);
         verdict
@@ -258,7 +255,9 @@ impl Flow {
     pub(super) fn is_someones(&self) -> bool {
         let credentials = self.cache_rules().map(CacheRules::credentials);
         let has = |name: &HeaderName| self.headers().is_some_and(|all| all.contains_key(name));
-        self.has_certificate() || credentials.is_some_and(|names| names.iter().any(has))
+        self.has_certificate()
+            || self.exchange.consumer.is_some()
+            || credentials.is_some_and(|names| names.iter().any(has))
     }
 
     /// Bytes of the answer's body are counted by whoever sends them.
@@ -306,14 +305,15 @@ impl Flow {
 
 /// The checkpoints that stand before an endpoint is chosen, in their order.
 fn decide(
-    snapshot: &Snapshot,
-    limiter: &Limiter,
+    generation: &Generation,
     head: &RequestHead<'_>,
     exchange: &mut Exchange,
     now: Moment,
 ) -> Verdict {
+    let Generation { snapshot, identities, limiter, .. } = generation;
     let verdict = sanity::check(snapshot, head, exchange);
     let verdict = verdict.then(|| route::check(snapshot, head, exchange));
+    let verdict = verdict.then(|| identity::check(snapshot, identities, head, exchange));
     let verdict = verdict.then(|| access::check(snapshot, exchange));
     let verdict = verdict.then(|| limit::check(snapshot, limiter, head, exchange, now));
     verdict.then(|| route::act(snapshot, head, exchange))

@@ -16,6 +16,7 @@ use crate::certificate::Certificate;
 use crate::edge::{CacheRules, CacheStore};
 use crate::file::{self, LARGEST_PAGE};
 use crate::generation::Generation;
+use crate::identity::Identities;
 use crate::listen::tls::{Prepared, ServerTls};
 use crate::observe::{Observer, PreparedTraces};
 use crate::resolver::Resolver;
@@ -43,6 +44,7 @@ impl fmt::Display for Unfit {
 pub(super) struct Fit {
     pub(super) config: Config,
     snapshot: Snapshot,
+    identities: Identities,
     limiter: Arc<Limiter>,
     cache: Option<Arc<CacheStore>>,
     upstreams: Upstreams,
@@ -75,7 +77,17 @@ pub(super) type Certificates = BTreeMap<String, Arc<Certificate>>;
 impl Fit {
     /// Gives it its counters and lets kept listeners show its certificates.
     pub(super) fn take_effect(self, observer: &Arc<Observer>) -> Arc<Generation> {
-        let Self { config, snapshot, limiter, cache, upstreams, tls, certificates, traces } = self;
+        let Self {
+            config,
+            snapshot,
+            identities,
+            limiter,
+            cache,
+            upstreams,
+            tls,
+            certificates,
+            traces,
+        } = self;
         // Those who are replaced must not look after endpoints that others look after now.
         upstreams.gone.iter().for_each(|upstream| upstream.retire());
         upstreams.new.iter().for_each(|upstream| upstream.begin(&upstreams.resolver, observer));
@@ -101,6 +113,7 @@ impl Fit {
                 .collect(),
             loaded: certificates,
             traces,
+            identities,
             limiter,
             cache_rules: CacheRules::of(&config, cache.as_ref(), observer),
             cache,
@@ -144,9 +157,10 @@ pub(super) async fn load(
     let tls = tls.collect::<Result<_, _>>().map_err(Unfit::Broken)?;
     let traces = traces(&config, &certificates, old).map_err(Unfit::Broken)?;
     let upstreams = upstreams(&config, &certificates, old).await.map_err(Unfit::Broken)?;
+    let identities = Identities::load(&config).map_err(Unfit::Broken)?;
     let limiter = limiter(&config, old).map_err(Unfit::Broken)?;
     let cache = CacheStore::of(&config, old.and_then(|old| old.cache.as_ref()));
-    Ok(Fit { config, snapshot, limiter, cache, upstreams, tls, certificates, traces })
+    Ok(Fit { config, snapshot, identities, limiter, cache, upstreams, tls, certificates, traces })
 }
 
 /// What limits count: what has been counted stays, unless there is to be another number of keys.
@@ -187,6 +201,11 @@ fn files_of(config: &Config, files: &mut Vec<PathBuf>) {
     }
     let upstreams = config.upstreams.iter();
     files.extend(upstreams.filter_map(|upstream| upstream.tls.as_ref()?.ca.clone()));
+    let hash_keys = config.policies.iter().filter_map(|policy| policy.api_keys.as_ref());
+    files.extend(hash_keys.filter_map(|known| match &known.hash_key {
+        Secret::File(path) => Some(path.clone()),
+        Secret::Env(_) => None,
+    }));
     let sticky = config.upstreams.iter().filter_map(|upstream| upstream.sticky.as_ref());
     files.extend(sticky.filter_map(|sticky| match &sticky.key {
         Secret::File(path) => Some(path.clone()),

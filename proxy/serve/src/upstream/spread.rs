@@ -16,6 +16,9 @@ const DRAWS: usize = 4;
 /// A fleet must agree on which endpoint is whose.
 const SEED: u128 = 0x6d61_7263_6870_726f_7879_2068_6173_6821;
 
+/// Positions by tags. Clients look up whatever they like, but add none, so no seed is needed.
+type Tags = HashMap<u64, usize, foldhash::fast::FixedState>;
+
 /// The endpoints of this moment.
 pub struct Endpoints {
     pub(super) list: Arc<Vec<Arc<Endpoint>>>,
@@ -28,7 +31,7 @@ pub struct Endpoints {
     /// goes without saying.
     keeps: Vec<bool>,
     /// Positions in the list by what sticky cookies name.
-    by_tag: Arc<HashMap<u64, usize>>,
+    by_tag: Arc<Tags>,
     /// Too few are usable, so that all are used.
     pub is_panic: bool,
 }

@@ -52,6 +52,7 @@ pub const FIELDS: &[LogField] = &[
         "string",
         "Alternative names in the client's certificate, with their kinds, at most 512 bytes.",
     ),
+    sometimes("consumer", "string", "Who the client is, as a policy has found."),
     always("method", "string", "The method; `-` when the head could not be read."),
     always("scheme", "string", "`http` or `https`, as far as trusted proxies say."),
     always("host", "string", "The host, in lower case, with a port that is not the scheme's own."),

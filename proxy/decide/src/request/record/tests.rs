@@ -34,6 +34,7 @@ fn full_exchange() -> Exchange {
     ));
     exchange.set_target("shop.example.com", None, "/a", Some("b=1"));
     exchange.trace_id = Some([b'a'; 32]);
+    exchange.consumer = Some("acme".into());
     exchange.policy = Some(0);
     exchange.route = Some(0);
     exchange.upstream = Some(0);

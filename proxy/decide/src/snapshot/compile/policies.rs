@@ -1,25 +1,27 @@
 //! Policies.
 
 use http::HeaderName;
-use marchproxy_conf::model::{Access, AccessRule, Limit, Policy};
+use marchproxy_conf::model::{Access, AccessRule, ApiKeys, Limit, Policy};
 use marchproxy_conf::problem::{Place, Problem};
 use marchproxy_limit::Quota;
 
-use crate::snapshot::policies::{self, AccessRules, Asks, LimitRules, PolicyRules};
+use super::template::field_name;
+use crate::snapshot::policies::{self, AccessRules, Asks, IdentityRules, LimitRules, PolicyRules};
 
 /// Compiles policies that `conf` has checked.
 pub(super) fn compile(models: &[Policy], problems: &mut Vec<Problem>) -> Vec<PolicyRules> {
     let mut rules = Vec::with_capacity(models.len());
     for (index, model) in models.iter().enumerate() {
-        let Policy { name, access, limit } = model;
+        let Policy { name, api_keys, access, limit } = model;
         let place = Place::root().key("policies").index(index);
-        let asks = match (access, limit) {
-            (Some(access), _) => Some(Asks::Access(self::access(access))),
-            (None, Some(limit)) => {
+        let asks = match (api_keys, access, limit) {
+            (Some(api_keys), ..) => Some(Asks::Identity(identity(api_keys))),
+            (None, Some(access), _) => Some(Asks::Access(self::access(access))),
+            (None, None, Some(limit)) => {
                 self::limit(limit, &place.key("limit"), problems).map(Asks::Limit)
             }
             // That is told of by `conf`.
-            (None, None) => None,
+            (None, None, None) => None,
         };
         let asks = asks.unwrap_or_else(|| Asks::Access(nobody()));
         rules.push(PolicyRules { name: name.as_str().into(), asks });
@@ -29,8 +31,21 @@ pub(super) fn compile(models: &[Policy], problems: &mut Vec<Problem>) -> Vec<Pol
 
 /// What stands for a policy that could not be compiled, and so is never served.
 fn nobody() -> AccessRules {
-    let everyone = policies::AccessRule { networks: Vec::new(), methods: Vec::new() };
+    let everyone =
+        policies::AccessRule { networks: Vec::new(), methods: Vec::new(), consumers: Vec::new() };
     AccessRules { allow: Vec::new(), deny: vec![everyone] }
+}
+
+fn identity(model: &ApiKeys) -> IdentityRules {
+    let ApiKeys {
+        hash_key: _, // whoever looks keys up
+        header,
+        forwarding,
+        keys: _, // likewise
+    } = model;
+    // `conf` has seen to it that it is one.
+    let header = field_name(header).unwrap_or(HeaderName::from_static("x-api-key"));
+    IdentityRules { header, forwarding: *forwarding }
 }
 
 fn access(model: &Access) -> AccessRules {
@@ -40,9 +55,13 @@ fn access(model: &Access) -> AccessRules {
 }
 
 fn rule(model: &AccessRule) -> policies::AccessRule {
-    let AccessRule { networks, methods } = model;
+    let AccessRule { networks, methods, consumers } = model;
     let methods = methods.iter().filter_map(|method| method.as_str().parse().ok());
-    policies::AccessRule { networks: networks.clone(), methods: methods.collect() }
+    policies::AccessRule {
+        networks: networks.clone(),
+        methods: methods.collect(),
+        consumers: consumers.iter().map(|name| name.as_str().into()).collect(),
+    }
 }
 
 fn limit(model: &Limit, place: &Place, problems: &mut Vec<Problem>) -> Option<LimitRules> {

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use marchproxy_conf::model::{self, HeaderMatch, Listener, Match, QueryMatch, Route, Upstream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use marchproxy_conf::model::{
+    self, HeaderMatch, KeyForwarding, Listener, Match, QueryMatch, Route, Upstream,
+};
 use marchproxy_conf::problem::{Place, Problem};
 use marchproxy_conf::values::{HostPattern, Name, Size, Time};
 
@@ -48,13 +50,24 @@ pub(super) struct Work<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
 }
 
+/// The fields that the upstream of a route with these policies does not get.
+fn credentials(all: &[PolicyRules], named: &[usize]) -> Vec<HeaderName> {
+    let identities = named.iter().filter_map(|at| match &all.get(*at)?.asks {
+        Asks::Identity(rules) => {
+            (rules.forwarding == KeyForwarding::Hide).then(|| rules.header.clone())
+        }
+        Asks::Access(_) | Asks::Limit(_) => None,
+    });
+    identities.collect()
+}
+
 /// What clients of a route with these policies are told of its limits; `None`: there are none.
 fn limit_policy(all: &[PolicyRules], named: &[usize]) -> Option<HeaderValue> {
     let limits = named.iter().filter_map(|at| {
         let policy = all.get(*at)?;
         match &policy.asks {
             Asks::Limit(rules) => Some((&*policy.name, &rules.quota)),
-            Asks::Access(_) => None,
+            Asks::Access(_) | Asks::Identity(_) => None,
         }
     });
     let value = marchproxy_limit::fields::policy(limits);
@@ -62,6 +75,7 @@ fn limit_policy(all: &[PolicyRules], named: &[usize]) -> Option<HeaderValue> {
 }
 
 impl Work<'_> {
+    #[expect(clippy::too_many_lines, reason = "each key is taken by its name")]
     pub(super) fn compile<'m>(&mut self, model: &'m Route) -> (Pattern<'m>, RouteRules) {
         let Route {
             name,
@@ -92,6 +106,7 @@ impl Work<'_> {
         let policies = self.policies(policies);
         let rules = RouteRules {
             name: name.as_str().into(),
+            credentials: credentials(self.names.policies, &policies),
             limit_policy: limit_policy(self.names.policies, &policies),
             policies,
             action: self.action(upstream.as_ref(), redirect.as_ref(), respond.as_ref(), scope),

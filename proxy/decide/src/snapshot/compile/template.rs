@@ -28,6 +28,7 @@ impl Scope<'_> {
             "client" => Some(Piece::Client),
             "client_certificate" => Some(Piece::ClientCertificate),
             "client_subject" => Some(Piece::ClientSubject),
+            "consumer" => Some(Piece::Consumer),
             "host" => Some(Piece::Host),
             "method" => Some(Piece::Method),
             "path" => Some(Piece::Path),

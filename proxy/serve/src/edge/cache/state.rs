@@ -111,6 +111,8 @@ impl Flow {
         };
         let look = if self.has_certificate() {
             Look::Pass(Bypass::Certificate)
+        } else if self.exchange.consumer.is_some() {
+            Look::Pass(Bypass::Credentials)
         } else {
             rules.store.cache.look(&asked, may_wait)
         };
