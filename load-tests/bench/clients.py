@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,31 @@ class Load:
     p99_ms: float | None = None
 
 
-def wrk(core: int, url: str, seconds: int, fields: Sequence[str] = ()) -> Load:
-    """HTTP/1.1 over 64 kept connections, as fast as it goes; `fields` stand in every request."""
-    more = [word for line in fields for word in ("-H", line)]
-    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", *more, url]
-    return read_wrk(_run(core, command, seconds))
+# Requests are made once, so that the client has nothing more to do for each.
+TURNS = """
+local requests, turn = {}, 0
+function init()
+    for _, cookie in ipairs({ VALUES }) do
+        requests[#requests + 1] = wrk.format(nil, nil, { ["Cookie"] = cookie })
+    end
+end
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+"""
+
+
+def wrk(core: int, url: str, seconds: int, cookies: Sequence[str] = ()) -> Load:
+    """HTTP/1.1 over 64 kept connections, as fast as it goes; requests have these cookies in turn."""
+    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", "--latency"]
+    if not cookies:
+        return read_wrk(_run(core, [*command, url], seconds))
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        values = ", ".join(f'"{cookie}"' for cookie in cookies)
+        script.write(TURNS.replace("VALUES", values))
+        script.flush()
+        return read_wrk(_run(core, [*command, "-s", script.name, url], seconds))
 
 
 def h2load(core: int, url: str, seconds: int, connections: int = 16, streams: int = 8) -> Load:

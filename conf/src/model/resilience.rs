@@ -35,7 +35,8 @@ pub struct Ejection {
     /// The longest that an endpoint is out. One that has been good for as long begins anew.
     #[schemars(extend("x-min" = "100ms", "x-max" = "1d"))]
     pub longest: Time,
-    /// The share of the endpoints that may be out at one time, rounded down.
+    /// The share of the endpoints, those that an operator took out aside, that may be out at one time,
+    /// rounded down.
     #[schemars(extend("x-min" = "0%", "x-max" = "100%"))]
     pub share: Share,
 }

@@ -15,6 +15,9 @@ BROUGHT, ANEW = "all on, sticky cookie brought", "all on, sticky cookie given an
 NAME = "shop"
 COOKIE = f"\n    sticky: {{ cookie: {NAME}, key: {{ file: sticky.key }} }}"
 LIMIT = 1.06
+ENDPOINTS = 4
+# Requests until each endpoint has answered one.
+MOST_ASKED = 1000
 # Short rounds and many: the difference is small.
 SHORTER = 4
 HOW = (
@@ -23,7 +26,7 @@ HOW = (
     "health checks each second, ejection by consecutive failures, failures and slowness, a breaker, slow "
     "start, three attempts within a budget and a time limit for each, hedging, limits on the requests of "
     "the upstream and of each endpoint; then a signed cookie besides, which every request brings, as those "
-    "of a client do after its first, or which every answer sets anew, as if each client came once. All "
+    "of a client do after its first, of one endpoint after the other, or which every answer sets anew, as if each client came once. All "
     "requests have a cookie of the same length, with or without a meaning. They run in turn in each round, "
     "and a ratio is taken within it. What is looked for is smaller than what one "
     "round differs from the next on a shared machine, so the median of many short ones is what counts."
@@ -40,14 +43,14 @@ def guards(place: Place, options: Options) -> Report:
         place.start(OURS, guarded, {"sticky": COOKIE, "log": "brought"}, called=BROUGHT),
         place.start(OURS, guarded, {"sticky": COOKIE, "log": "anew"}, called=ANEW),
     ]
-    cookie = _cookie(peers[2])
+    cookies = _cookies(peers[2])
     # As long, so that all have the same to read and to pass on, and of no meaning.
-    other = cookie.replace(NAME, "else")
+    others = [cookie.replace(NAME, "else") for cookie in cookies]
 
     def load(peer: Peer) -> Load:
-        field = f"Cookie: {cookie if peer.name == BROUGHT else other}"
         seconds = max(1, options.seconds // SHORTER)
-        return clients.wrk(place.client_core, peer.url("plain"), seconds, [field])
+        brought = cookies if peer.name == BROUGHT else others
+        return clients.wrk(place.client_core, peer.url("plain"), seconds, brought)
 
     rounds = interleaved(peers, options.rounds * SHORTER, load)
     for peer in peers:
@@ -69,11 +72,17 @@ def guards(place: Place, options: Options) -> Report:
     return Report("guards", "Ready for failures", HOW, Table(columns, rows), targets, raw)
 
 
-def _cookie(peer: Peer) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", peer.ports["plain"], timeout=5)
-    with contextlib.closing(connection):
-        connection.request("GET", TARGET)
-        cookie = connection.getresponse().getheader("Set-Cookie")
-    if cookie is None:
-        raise BenchError(f"{peer.name}: no cookie is set")
-    return cookie.partition(";")[0]
+def _cookies(peer: Peer) -> list[str]:
+    """The cookies of all endpoints."""
+    found: set[str] = set()
+    for _ in range(MOST_ASKED):
+        connection = http.client.HTTPConnection("127.0.0.1", peer.ports["plain"], timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", TARGET)
+            cookie = connection.getresponse().getheader("Set-Cookie")
+        if cookie is None:
+            raise BenchError(f"{peer.name}: no cookie is set")
+        found.add(cookie.partition(";")[0])
+        if len(found) == ENDPOINTS:
+            return sorted(found)
+    raise BenchError(f"{peer.name}: {len(found)} of {ENDPOINTS} cookies after {MOST_ASKED} requests")
