@@ -135,7 +135,7 @@ async fn connect(
 ) -> Result<Session, Reason> {
     let connecting = pool.connect(upstream, &seat.endpoint, outbound);
     let connected = timeout(upstream.config.timeouts.connect.duration(), connecting).await;
-    let connected = connected.unwrap_or(Err(Reason::UpstreamTimeout));
+    let connected = connected.unwrap_or(Err(Reason::ConnectTimeout));
     connected.inspect_err(|reason| {
         note_failure(upstream, seat, *reason);
     })
@@ -147,7 +147,6 @@ async fn exchange(
     outbound: &Outbound,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<(), Failure> {
-    let began = clock::now();
     session.start(outbound)?;
     loop {
         let Some(piece) = pieces.recv().await else { return Err(Reason::ClientGone.into()) };
@@ -159,11 +158,13 @@ async fn exchange(
             break;
         }
     }
+    // How fast the client sends is not the endpoint's doing.
+    let asked = clock::now();
     let patience = upstream.config.timeouts.first_byte.duration();
     let head = timeout(patience, take_head(session)).await;
     let head = head.unwrap_or_else(|_| Err(Reason::UpstreamTimeout.into()))?;
     let now = clock::now();
-    note_answer(upstream, seat, &head, now.since(began), now);
+    note_answer(upstream, seat, &head, now.since(asked), now);
     if session.is_answer_over() {
         return Ok(());
     }

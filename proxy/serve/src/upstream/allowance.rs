@@ -20,7 +20,7 @@ pub(super) static SHORTAGE: Notify = Notify::const_new();
 pub(super) struct Allowance {
     free: Arc<Semaphore>,
     most: u32,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     most_waiting: usize,
 }
 
@@ -34,17 +34,18 @@ impl Drop for Waiting<'_> {
 }
 
 impl Allowance {
-    /// What `limits` allow, if they say anything of it. Connections count on after a reload that
-    /// leaves their number as it is.
+    /// What `limits` allow, if they say anything of it. Connections, and those who wait for one, count
+    /// on after a reload that leaves the number of connections as it is.
     pub fn following(old: Option<&Arc<Self>>, limits: &Limits) -> Option<Arc<Self>> {
         let most = limits.connections?;
         let most_waiting = usize::try_from(limits.waiting).unwrap_or(usize::MAX);
-        let same = old.filter(|old| old.most == most && old.most_waiting == most_waiting);
-        Some(same.cloned().unwrap_or_else(|| {
+        let kept = old.filter(|old| old.most == most);
+        let kept = kept.map(|old| (Arc::clone(&old.free), Arc::clone(&old.waiting)));
+        let (free, waiting) = kept.unwrap_or_else(|| {
             let count = usize::try_from(most).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-            let (free, waiting) = (Arc::new(Semaphore::new(count)), AtomicUsize::new(0));
-            Arc::new(Self { free, most, waiting, most_waiting })
-        }))
+            (Arc::new(Semaphore::new(count)), Arc::default())
+        });
+        Some(Arc::new(Self { free, most, waiting, most_waiting }))
     }
 
     /// A place, waited for so long at the most.

@@ -293,7 +293,8 @@ impl Pool {
                 }
                 shelf.idle.retain_mut(|idle| idle.until > now && is_open(&mut idle.stream));
                 let short = shelf.endpoint.upgrade().map_or(0, |endpoint| endpoint.shortage());
-                shelf.idle.truncate(shelf.idle.len().saturating_sub(short));
+                // Those that have idled longest.
+                shelf.idle.drain(..short.min(shelf.idle.len()));
                 shelf.shared.retain(|kept| {
                     let is_over = (kept.until <= now || short > 0) && kept.connection.is_idle();
                     !is_over && !kept.connection.is_retired()
