@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use super::edits::OWN;
 use super::item;
 use crate::model::{AccessRule, ApiKeys, Config, Limit, LimitKey, Policy};
 use crate::problem::{Place, Problem};
@@ -9,7 +10,7 @@ pub(super) fn validate(config: &Config, problems: &mut Vec<Problem>) {
         let place = item("policies", index);
         kinds(policy, &place, problems);
         if let Some(known) = &policy.api_keys {
-            api_keys(known, &place.key("api_keys").key("keys"), problems);
+            api_keys(known, &place.key("api_keys"), problems);
         }
         if let Some(access) = &policy.access {
             let place = place.key("access");
@@ -52,6 +53,14 @@ fn kinds(policy: &Policy, place: &Place, problems: &mut Vec<Problem>) {
 }
 
 fn api_keys(known: &ApiKeys, place: &Place, problems: &mut Vec<Problem>) {
+    // It is taken away before the request goes on.
+    let header = known.header.as_str();
+    if header == "host" || OWN.contains(&header) {
+        let message = format!("`{header}` cannot hold a key: requests need it for themselves");
+        let problem = Problem::new("forbidden-field", place.key("header"), message);
+        problems.push(problem.label("choose another field, such as `X-Api-Key`"));
+    }
+    let place = place.key("keys");
     let mut ids = HashSet::new();
     for (index, key) in known.keys.iter().enumerate() {
         let place = place.index(index);

@@ -26,11 +26,6 @@ pub fn basic(realm: &str) -> String {
     format!("Basic realm={}, charset=\"UTF-8\"", quoted(realm))
 }
 
-/// `ApiKey`. No RFC has a scheme for it, but a 401 has to have a challenge.
-pub fn api_key(realm: &str) -> String {
-    format!("ApiKey realm={}", quoted(realm))
-}
-
 /// A quoted string (RFC 9110 section 5.6.4), in which what does not belong there is a `?`.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
@@ -68,7 +63,6 @@ mod tests {
         let scope = r#"Bearer realm="shop", error="insufficient_scope", scope="read write""#;
         assert_eq!(of(Refused::Scope), scope);
         assert_eq!(basic("shop"), r#"Basic realm="shop", charset="UTF-8""#);
-        assert_eq!(api_key("shop"), r#"ApiKey realm="shop""#);
     }
 
     #[test]

@@ -54,3 +54,13 @@ fn a_route_names_policies_that_are_there_and_each_once() {
     let twice = format!("{text}  - {{ name: p, limit: {{ rate: 2/s }} }}\n");
     assert_eq!(found(&twice), ["duplicate-name 13:13"]);
 }
+
+#[test]
+fn a_key_comes_in_a_field_that_nothing_else_needs() {
+    for (header, wanted) in
+        [("Host", 1), ("Content-Length", 1), ("Authorization", 0), ("X-Partner", 0)]
+    {
+        let policy = format!("api_keys: {{ hash_key: {{ env: K }}, header: {header} }}");
+        assert_eq!(code(&policy), vec!["forbidden-field"; wanted], "{header}");
+    }
+}
